@@ -1,0 +1,1 @@
+"""Many titles, many languages."""

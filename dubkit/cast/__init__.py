@@ -1,0 +1,1 @@
+"""Whose voice is which face."""

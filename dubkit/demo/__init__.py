@@ -1,0 +1,1 @@
+"""The demo film, made from public-domain portraits and embedded voices."""

@@ -1,0 +1,1 @@
+"""Shots, faces, tracks, identities."""

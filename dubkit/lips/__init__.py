@@ -1,0 +1,1 @@
+"""Moving the mouths: Wav2Lip per turn, blended into the shot."""

@@ -1,0 +1,1 @@
+"""Timelines of editing programs in OpenTimelineIO's words."""

