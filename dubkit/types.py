@@ -289,6 +289,7 @@ class LipJob:
     frames: FrameRange
     speaker: str
     turn_ids: tuple[str, ...]
+    fade: tuple[int, int] = (0, 0)  # frames within the range over which the new lips come in and go out
 
 
 @dataclass(frozen=True, slots=True)
