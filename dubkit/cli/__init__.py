@@ -1,1 +1,23 @@
-"""The command line."""
+"""The command line: a guest in the house. It parses, calls the library, prints; nobody imports it."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point of the ``dubkit`` program: errors become one message and an exit code, never a traceback."""
+    from dubkit.cli.app import app
+    from dubkit.errors import DubkitError
+
+    try:
+        app()
+    except DubkitError as error:
+        print(f"dubkit: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("\nStopped. What was finished is kept; the same command goes on from there.", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,6 @@
+"""``python -m dubkit``."""
+
+from dubkit.cli import main
+
+if __name__ == "__main__":
+    main()

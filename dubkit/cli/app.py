@@ -1,0 +1,41 @@
+"""The typer application: commands are declared here and each lives in a file of its own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dubkit import __version__
+from dubkit.cli import demo, doctor, dub, models, new, settings, status
+
+app = typer.Typer(
+    name="dubkit",
+    help="Dub a film into another language, with every actor's lips moving to the new voice.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"dubkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+app.command("new")(new.new)
+app.command("dub")(dub.dub)
+app.command("status")(status.status)
+app.command("settings")(settings.settings)
+app.command("doctor")(doctor.doctor)
+app.command("demo")(demo.demo)
+app.add_typer(models.app, name="models")

@@ -1,0 +1,242 @@
+"""The project file ``*.dub.toml``: what is dubbed, into which languages, by which cast, with which decisions.
+
+``load`` reads and checks a file; ``ProjectFile.edit`` changes it without losing a person's comments or order (tomlkit).
+Paths in the file are relative to the file, so a project folder can be moved. A file says what it is by its first line,
+``schema = "dubkit.project/1"``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from tomlkit.exceptions import TOMLKitError
+
+from dubkit.errors import ProjectError, StorageError
+from dubkit.files import atomic_write
+
+SCHEMA = "dubkit.project/1"
+SUFFIX = ".dub.toml"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Table):
+    """The film as it is."""
+
+    film: str = Field(description="the film, relative to this file")
+    language: str = Field("en", description="language spoken in the film, ISO 639-1")
+
+
+class Target(_Table):
+    """One dub. The dialogue comes as one track, as a stem per speaker, as a file a line, as subtitles to be spoken, or mixed."""
+
+    dialogue: str | None = Field(None, description="one track with the whole dialogue, as long as the film")
+    stems: dict[str, str] = Field({}, description="a dialogue track for each speaker or character, as long as the film")
+    lines: dict[str, str] = Field({}, description="a sound file for single lines, by line id")
+    subtitles: str | None = Field(None, description="translated subtitles or translator's sheet, spoken by TTS")
+    background: str | None = Field(None, description="music and effects (M&E) without dialogue")
+    output: str | None = Field(None, description="path of the finished film, overrides [output]")
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> Target:
+        if not (self.dialogue or self.stems or self.lines or self.subtitles):
+            raise ValueError("needs at least one of: dialogue, stems, lines, subtitles")
+        return self
+
+    def files(self) -> dict[str, str]:
+        """Every file this target reads: name → path as written."""
+        named = {"dialogue": self.dialogue, "subtitles": self.subtitles, "background": self.background}
+        named |= {f"stems.{k}": v for k, v in self.stems.items()} | {f"lines.{k}": v for k, v in self.lines.items()}
+        return {name: path for name, path in named.items() if path}
+
+
+class CastMember(_Table):
+    """A character: the voices (speakers) and faces that are theirs, and the voice that speaks the dub."""
+
+    name: str
+    speakers: tuple[str, ...] = Field((), description="names of diarized speakers")
+    faces: tuple[str, ...] = Field((), description="face tracks, as the cast sheet calls them")
+    voice: str | dict[str, str] | None = Field(None, description="TTS voice 'engine/voice', or one for each language")
+
+    def voice_for(self, language: str) -> str | None:
+        return self.voice.get(language) if isinstance(self.voice, dict) else self.voice
+
+
+class LockEntry(_Table):
+    """A person's decision; no re-run overrules it. Says *which line* (turn or time) and *whose face*."""
+
+    turn: str | None = Field(None, description="id of the turn")
+    start: float | None = Field(None, description="or: seconds where the decision begins ...")
+    end: float | None = Field(None, description="... and ends")
+    face: str | None = Field(None, description="the face track that speaks")
+    character: str | None = Field(None, description="or: the character whose face speaks")
+    off_screen: bool = Field(False, description="or: nobody on screen speaks")
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _complete(self) -> LockEntry:
+        if (self.turn is None) == (self.start is None or self.end is None):
+            raise ValueError("needs either 'turn', or 'start' and 'end'")
+        if (self.face is not None) + (self.character is not None) + self.off_screen != 1:
+            raise ValueError("needs exactly one of: face, character, off_screen = true")
+        return self
+
+
+class Output(_Table):
+    """Where the finished films go."""
+
+    folder: str = Field(".", description="relative to this file")
+    name: str = Field("{name}.{language}", description="may use {name} and {language}")
+
+
+class Project(_Table):
+    """A whole project file."""
+
+    schema_: str = Field(SCHEMA, alias="schema")
+    name: str | None = None
+    preset: str | None = Field(None, description="a name in presets/ or a path to a TOML file")
+    source: Source
+    target: dict[str, Target] = Field(description="one table for each language: [target.es]")
+    cast: tuple[CastMember, ...] = ()
+    lock: tuple[LockEntry, ...] = ()
+    output: Output = Output()
+    settings: dict[str, dict[str, Any]] = Field({}, description="overrides, [settings.lips] and so on")
+
+    @field_validator("schema_")
+    @classmethod
+    def _known_schema(cls, value: str) -> str:
+        if value != SCHEMA:
+            raise ValueError(f"this dubkit reads '{SCHEMA}'")
+        return value
+
+    @field_validator("target")
+    @classmethod
+    def _some_target(cls, value: dict[str, Target]) -> dict[str, Target]:
+        if not value:
+            raise ValueError("needs at least one language, like [target.es]")
+        return value
+
+
+@dataclass(frozen=True)
+class ProjectFile:
+    """A checked project and where it lies."""
+
+    path: Path
+    project: Project
+
+    @property
+    def name(self) -> str:
+        return self.project.name or self.path.name.removesuffix(SUFFIX).removesuffix(".toml")
+
+    @property
+    def folder(self) -> Path:
+        """The store of this project's artefacts, beside the file."""
+        return self.path.with_name(self.path.name.removesuffix(SUFFIX).removesuffix(".toml") + ".dubkit")
+
+    @property
+    def film(self) -> Path:
+        return self.resolve(self.project.source.film)
+
+    def resolve(self, written: str) -> Path:
+        """A path of the file as an absolute path."""
+        return (self.path.parent / Path(written).expanduser()).resolve()
+
+    def output_path(self, language: str, suffix: str) -> Path:
+        """The finished film of one language; ``suffix`` like ".mp4" where the project names none."""
+        written = self.project.target[language].output
+        if written:
+            path = self.resolve(written)
+            return path if path.suffix else path.with_name(path.name + suffix)
+        name = self.project.output.name.format(name=self.name, language=language)
+        return self.resolve(self.project.output.folder) / (name + suffix)
+
+    def check_files(self) -> None:
+        """Raises ProjectError naming every key whose file is missing."""
+        wanted = {"source.film": self.project.source.film}
+        for language, target in self.project.target.items():
+            wanted |= {f"target.{language}.{key}": path for key, path in target.files().items()}
+        missing = [f"{key} = {path!r}" for key, path in wanted.items() if not self.resolve(path).is_file()]
+        if missing:
+            raise ProjectError(
+                f"{self.path.name}: file not found (looked in {self.path.parent}): " + "; ".join(missing)
+            )
+
+    def edit(self, change: Callable[[tomlkit.TOMLDocument], None]) -> ProjectFile:
+        """Applies ``change`` to the document, checks the outcome, writes it atomically with its comments kept."""
+        document = tomlkit.parse(self.path.read_text("utf-8"))
+        change(document)
+        project = parse(tomlkit.dumps(document), self.path.name)
+        atomic_write(self.path, tomlkit.dumps(document).encode())
+        return ProjectFile(self.path, project)
+
+
+def load(path: Path) -> ProjectFile:
+    """Reads a project file. Raises ProjectError."""
+    path = Path(path)
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError as error:
+        raise ProjectError(f"no project file at {path}; make one with: dubkit new FILM --to LANGUAGE ...") from error
+    except IsADirectoryError as error:
+        raise ProjectError(f"{path} is a folder; give the project file (*{SUFFIX}) in it") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProjectError(f"cannot read {path} as a UTF-8 text file: {error}") from error
+    return ProjectFile(path.resolve(), parse(text, path.name))
+
+
+def parse(text: str, name: str = "project") -> Project:
+    """Checks the text of a project file. Raises ProjectError naming the key, what was found and what is allowed."""
+    try:
+        data = tomlkit.parse(text).unwrap()
+    except TOMLKitError as error:
+        raise ProjectError(f"{name}: this is not valid TOML: {error}") from error
+    try:
+        return Project.model_validate(data)
+    except ValidationError as error:
+        raise ProjectError("\n".join(f"{name}: {_explain(problem)}" for problem in error.errors())) from error
+
+
+def _explain(problem: dict[str, Any]) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    kind, found = problem["type"], problem["input"]
+    if kind == "extra_forbidden":
+        allowed = _allowed_keys(problem["loc"][:-1])
+        close = get_close_matches(str(problem["loc"][-1]), allowed, n=1)
+        return f"unknown key '{key}'" + (
+            f"; did you mean '{close[0]}'?" if close else f"; allowed here: {', '.join(allowed)}"
+        )
+    if kind == "missing":
+        return f"'{key}' is missing"
+    shown = "" if isinstance(found, (dict, list)) else f" (found {found!r})"
+    return f"'{key}': {problem['msg'].removeprefix('Value error, ')}{shown}"
+
+
+def _allowed_keys(location: tuple[Any, ...]) -> list[str]:
+    tables = {"source": Source, "target": Target, "cast": CastMember, "lock": LockEntry, "output": Output}
+    model = tables.get(str(location[0]), Project) if location else Project
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def json_schema() -> str:
+    """JSON Schema of the project file, for editors."""
+    schema = Project.model_json_schema(by_alias=True)
+    schema["$id"], schema["title"] = SCHEMA, "dubkit project file"
+    return json.dumps(schema, indent=2)
+
+
+def create(path: Path, document: tomlkit.TOMLDocument) -> ProjectFile:
+    """Writes a new project file. Raises StorageError where one exists."""
+    project = parse(tomlkit.dumps(document), path.name)
+    if path.exists():
+        raise StorageError(f"{path} exists already; choose another name or delete it")
+    atomic_write(path, tomlkit.dumps(document).encode())
+    return ProjectFile(path.resolve(), project)

@@ -1,0 +1,310 @@
+"""The stages of a dub, in the order of the workflow: what each needs, reads and writes.
+
+A stage is a function from ``Work`` to the list of its output files. It calls one room of dubkit and stores what comes
+back; the thinking is in the rooms. To change what a stage writes for the same input, raise its ``version``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dubkit.errors import MediaError
+from dubkit.progress import Progress
+from dubkit.project import artefacts
+from dubkit.project.events import Event, Listener
+from dubkit.project.schema import ProjectFile
+from dubkit.project.store import Store
+from dubkit.settings import Settings
+from dubkit.types import Assignment, Character, FaceTrack, Line, Lock, Media, Shot, SpeakingScore, Turn
+
+ANALYSIS_RATE = 16_000  # Hz, mono: what every speech and lip model listens to
+FILM_RATE = 48_000  # Hz: the sound of film and television
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a stage is given: the project, the settings, a folder of its own, and the artefacts of earlier stages."""
+
+    project: ProjectFile
+    settings: Settings
+    language: str | None
+    store: Store
+    folder: Path
+    stage: str
+    listener: Listener
+
+    def progress(self, done: float, total: float) -> None:
+        self.listener(Event("progress", self.stage, self.language, done, total))
+
+    def say(self, text: str) -> None:
+        self.listener(Event("message", self.stage, self.language, text=text))
+
+    def part(self, share_from: float, share_to: float) -> Progress:
+        """A progress callback for one part of the stage."""
+
+        def report(done: float, total: float) -> None:
+            self.progress(share_from + (share_to - share_from) * (done / total if total else 1.0), 1.0)
+
+        return report
+
+    def file(self, stage: str, name: str) -> Path:
+        """An artefact of an earlier stage, of this language or of the source side."""
+        return self.store.stage_folder(stage, self.language if STAGE[stage].per_language else None) / name
+
+    # ------------------------------------------------------------------------------------------ artefacts as nouns
+
+    def media(self) -> Media:
+        return artefacts.read_json(self.file("ingest", "media.json"), Media)
+
+    def analysis_audio(self) -> Path | None:
+        path = self.file("ingest", "analysis.flac")
+        return path if path.exists() else None
+
+    def original_audio(self) -> Path | None:
+        path = self.file("ingest", "original.flac")
+        return path if path.exists() else None
+
+    def shots(self) -> tuple[Shot, ...]:
+        return artefacts.read_json(self.file("shots", "shots.json"), tuple[Shot, ...])
+
+    def turns(self) -> tuple[Turn, ...]:
+        return artefacts.read_json(self.file("diarize", "turns.json"), tuple[Turn, ...])
+
+    def lines(self) -> tuple[Line, ...]:
+        return artefacts.read_json(self.file("transcribe", "lines.json"), tuple[Line, ...])
+
+    def tracks(self) -> tuple[FaceTrack, ...]:
+        return artefacts.read_tracks(self.file("faces", "tracks.npz"))
+
+    def scores(self) -> tuple[SpeakingScore, ...]:
+        return artefacts.read_scores(self.file("match", "speaking.npz"))
+
+    def characters(self) -> tuple[Character, ...]:
+        return artefacts.read_json(self.file("match", "characters.json"), tuple[Character, ...])
+
+    def assignments(self) -> tuple[Assignment, ...]:
+        return artefacts.read_json(self.file("match", "assignments.json"), tuple[Assignment, ...])
+
+
+def _nothing(*_: Any) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the workflow."""
+
+    name: str
+    about: str
+    run: Callable[[Work], list[Path]]
+    needs: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()  # settings: "section" or "section.key"
+    version: str = "1"
+    per_language: bool = False
+    files: Callable[[ProjectFile, Settings, str | None], dict[str, Path]] = _nothing  # files of the project it reads
+    values: Callable[[ProjectFile, str | None], dict[str, Any]] = _nothing  # parts of the project file it reads
+    weights: Callable[[Settings], dict[str, str]] = _nothing
+
+
+# ---------------------------------------------------------------------------------------------------------- source side
+
+
+def ingest(work: Work) -> list[Path]:
+    from dubkit.media import audio, probe
+
+    media = probe.probe(work.project.film, work.settings.media)
+    if media.video is None:
+        raise MediaError(
+            f"{media.path.name} has no picture; dubkit needs a film (for sound alone, any dubbing mixer will do)"
+        )
+    for warning in media.warnings:
+        work.say(warning)
+    written = [artefacts.write_json(work.folder / "media.json", media, Media)]
+    if media.audio:
+        stream = work.settings.media.audio_stream
+        written += [work.folder / "analysis.flac", work.folder / "original.flac"]
+        audio.extract(media, written[1], sample_rate=ANALYSIS_RATE, channels=1, stream=stream)
+        audio.extract(media, written[2], sample_rate=FILM_RATE, stream=stream)
+    else:
+        work.say("the film has no sound: nobody can be diarized; turns must come from settings.speech.diarization")
+    return written
+
+
+def shots(work: Work) -> list[Path]:
+    from dubkit.faces.shots import find_shots
+    from dubkit.media.reader import FrameReader
+
+    with FrameReader(work.media()) as reader:
+        found = find_shots(reader, work.settings.faces, work.progress)
+    return [artefacts.write_json(work.folder / "shots.json", found, tuple[Shot, ...])]
+
+
+def diarize(work: Work) -> list[Path]:
+    from dubkit.speech import base, rttm
+    from dubkit.speech.turns import keep_ids
+
+    path = work.folder / "turns.json"
+    old = artefacts.read_json(path, tuple[Turn, ...]) if path.exists() else ()
+    found = base.diarize(work.analysis_audio(), resolved(work.project, work.settings).speech, work.progress)
+    turns = keep_ids(old, found.turns)
+    return [
+        artefacts.write_json(path, turns, tuple[Turn, ...]),
+        artefacts.write_json(work.folder / "exclusive.json", found.exclusive, tuple[Turn, ...]),
+        artefacts.write_arrays(work.folder / "embeddings.npz", dict(found.embeddings)),
+        rttm.save(work.folder / "turns.rttm", turns, work.project.film.stem),
+    ]
+
+
+def transcribe(work: Work) -> list[Path]:
+    from dubkit.speech import base, subtitles
+
+    lines = base.transcribe(
+        work.analysis_audio(), work.turns(), resolved(work.project, work.settings).speech,
+        work.project.project.source.language, work.progress,
+    )  # fmt: skip
+    return [
+        artefacts.write_json(work.folder / "lines.json", lines, tuple[Line, ...]),
+        subtitles.save(work.folder / "transcript.srt", lines),
+        subtitles.save_sheet(work.folder / "sheet.csv", lines),
+    ]
+
+
+def faces(work: Work) -> list[Path]:
+    from dubkit.faces.track import track_faces
+    from dubkit.media.reader import FrameReader
+
+    with FrameReader(work.media()) as reader:
+        tracks = track_faces(reader, work.shots(), work.settings.faces, work.progress)
+    return [artefacts.write_tracks(work.folder / "tracks.npz", tracks)]
+
+
+def match(work: Work) -> list[Path]:
+    from dubkit.cast.base import score_speaking
+    from dubkit.cast.match import match as match_film
+    from dubkit.media.reader import FrameReader
+    from dubkit.review.cast_sheet import write_cast_sheet
+
+    media, turns, tracks, all_shots = work.media(), work.turns(), work.tracks(), work.shots()
+    with FrameReader(media) as reader:
+        scores = score_speaking(reader, tracks, turns, work.analysis_audio(), work.settings.cast, work.part(0, 0.9))
+    locks = locks_of(work.project, media.video.rate)
+    embeddings = artefacts.read_arrays(work.file("diarize", "embeddings.npz"))
+    result = match_film(turns, all_shots, tracks, scores, media.video.rate, work.settings.cast, locks, embeddings)
+    written = [
+        artefacts.write_scores(work.folder / "speaking.npz", scores),
+        artefacts.write_json(work.folder / "characters.json", result.characters, tuple[Character, ...]),
+        artefacts.write_json(work.folder / "assignments.json", result.assignments, tuple[Assignment, ...]),
+    ]
+    with FrameReader(media) as reader:
+        written += write_cast_sheet(work.folder, reader, turns, work.lines(), tracks, result)
+    return written
+
+
+# --------------------------------------------------------------------------------------------------- for each language
+
+
+def voice(work: Work) -> list[Path]:
+    from dubkit.project.dubbing import make_voice
+
+    return make_voice(work)
+
+
+def lips(work: Work) -> list[Path]:
+    from dubkit.project.dubbing import make_lips
+
+    return make_lips(work)
+
+
+def render(work: Work) -> list[Path]:
+    from dubkit.project.dubbing import make_film
+
+    return make_film(work)
+
+
+def report(work: Work) -> list[Path]:
+    from dubkit.project.reporting import make_report
+
+    return make_report(work)
+
+
+# ------------------------------------------------------------------------------------------------- what a stage reads
+
+
+def resolved(project: ProjectFile, settings: Settings) -> Settings:
+    """The settings with the paths of files that replace a stage made absolute, relative to the project file."""
+    speech, found = settings.speech, settings.faces
+    change = {k: str(project.resolve(v)) for k in ("diarization", "transcript") if (v := getattr(speech, k))}
+    shots_file = {"shots": str(project.resolve(found.shots))} if found.shots else {}
+    return settings.model_copy(
+        update={"speech": speech.model_copy(update=change), "faces": found.model_copy(update=shots_file)}
+    )
+
+
+def locks_of(project: ProjectFile, rate) -> tuple[Lock, ...]:
+    """The human decisions of the project file, as the cast room takes them."""
+    from dubkit.project.locks import to_locks
+
+    return to_locks(project, rate)
+
+
+def _film(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:
+    return {"source.film": project.film}
+
+
+def _replacement(section: str, key: str) -> Callable[[ProjectFile, Settings, str | None], dict[str, Path]]:
+    def files(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:
+        written = getattr(getattr(settings, section), key)
+        return {f"{section}.{key}": project.resolve(written)} if written else {}
+
+    return files
+
+
+def _target_files(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:
+    return {name: project.resolve(path) for name, path in project.project.target[language].files().items()}
+
+
+def _decisions(project: ProjectFile, language: str | None) -> dict[str, Any]:
+    return {
+        "cast": [member.model_dump(mode="json", exclude={"voice"}) for member in project.project.cast],
+        "locks": [entry.model_dump(mode="json", exclude={"note"}) for entry in project.project.lock],
+    }
+
+
+def _voices(project: ProjectFile, language: str | None) -> dict[str, Any]:
+    return {
+        "voices": [[m.name, list(m.speakers), m.voice_for(language)] for m in project.project.cast],
+        "target": {k: sorted(v) if isinstance(v, dict) else bool(v) for k, v in project.project.target[language]},
+    }
+
+
+def _source_language(project: ProjectFile, language: str | None) -> dict[str, Any]:
+    return {"source.language": project.project.source.language}
+
+
+def _output(project: ProjectFile, language: str | None) -> dict[str, Any]:
+    target = project.project.target[language]
+    return {"name": project.name, "output": target.output or project.project.output.model_dump()}
+
+
+def _lip_weights(settings: Settings) -> dict[str, str]:
+    from dubkit.lips.engine import weights_digest
+
+    return {"lips": weights_digest(settings.lips)}
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("ingest", "read the film", ingest, reads=("media",), files=_film),
+    Stage("shots", "find the cuts", shots, ("ingest",), ("faces.shots",), files=_replacement("faces", "shots")),
+    Stage("diarize", "who speaks when", diarize, ("ingest",), ("speech.diarizer", "speech.diarization", "speech.num_speakers", "speech.min_speakers", "speech.max_speakers"), files=_replacement("speech", "diarization")),
+    Stage("transcribe", "what they say", transcribe, ("ingest", "diarize"), ("speech.transcriber", "speech.transcript", "speech.whisper_model", "speech.align"), files=_replacement("speech", "transcript"), values=_source_language),
+    Stage("faces", "follow the faces", faces, ("ingest", "shots"), ("faces",)),
+    Stage("match", "whose voice is whose face", match, ("ingest", "shots", "diarize", "transcribe", "faces"), ("cast",), values=_decisions),
+    Stage("voice", "the dub: lines, timing, mix", voice, ("ingest", "diarize", "transcribe"), ("voice",), per_language=True, files=_target_files, values=_voices),
+    Stage("lips", "move the mouths", lips, ("ingest", "shots", "diarize", "faces", "match", "voice"), ("lips",), per_language=True, weights=_lip_weights),
+    Stage("render", "encode what changed", render, ("ingest", "shots", "voice", "lips"), ("render",), per_language=True, values=_output),
+    Stage("report", "say what was done", report, ("ingest", "diarize", "transcribe", "match", "voice", "lips", "render"), per_language=True),
+)  # fmt: skip
+STAGE = {stage.name: stage for stage in STAGES}
