@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from dubkit.errors import SettingsError
 
@@ -73,18 +73,42 @@ class CastSettings(Section):
 class VoiceSettings(Section):
     """The dub: lines, timing, mix."""
 
-    tts: str = Field("auto", description="engine for characters without one of their own")
+    tts: str = Field("auto", description="voice for characters without one of their own: engine or engine/voice")
+    fallback: str | None = Field(None, description="voice that speaks a line whose own voice failed, with repair")
+    timeout: float = Field(60.0, gt=0, description="seconds that a voice may take for one line")
+    problems: Literal["stop", "report", "repair"] = Field(
+        "stop", description="a stem or voice that does not fit: an error; used as it is and reported; or mended"
+    )
+    stretcher: Literal["rubberband", "atempo"] = Field("rubberband", description="library that changes the speed")
     natural_min: float = Field(0.9, gt=0.5, le=1, description="lowest speed before silence is left")
     natural_max: float = Field(1.15, ge=1, le=1.3, description="speed-up that is used freely")
     stretch_max: float = Field(1.3, ge=1, le=1.3, description="speed-up that is never exceeded")
     borrow_gap: float = Field(0.5, ge=0, description="seconds of the following pause a long line may take")
-    background: Literal["auto", "me", "duck", "none"] = Field(
-        "auto", description="what sounds beside the dub: the M&E track, the original ducked, or nothing"
+    short: float = Field(0.8, ge=0, le=1, description="share of its slot below which a line is reported as too short")
+    level: Literal["auto", "line", "film", "keep"] = Field(
+        "auto",
+        description="match loudness to the original by line, by one gain a source, or not; auto: line by line what is "
+        "spoken or given line by line, one gain for recorded stems and tracks",
     )
+    background: Literal["auto", "me", "duck", "separate", "none"] = Field(
+        "auto", description="beside the dub: the M&E track, the original ducked, an M&E made by separation, or nothing"
+    )
+    separator: str = Field("demucs", description="engine that makes an M&E from the original, with separate")
     duck_db: float = Field(-18.0, le=0, description="gain of the original under the dub, dB")
-    loudness: float | None = Field(None, ge=-40, le=-5, description="programme loudness, LUFS; none: as the source")
+    room_tone: bool = Field(True, description="fill the pauses of a dub without background with the film's own air")
+    loudness: float | Literal["source", "ebu-r128", "atsc-a85", "streaming"] | None = Field(
+        None,
+        description="programme loudness: LUFS, or ebu-r128 (-23), atsc-a85 (-24), streaming (-16); none: as the source",
+    )
     true_peak: float = Field(-1.0, le=0, description="dBTP, never exceeded")
     stems: bool = Field(True, description="write dialogue, M&E and mix as separate files")
+
+    @field_validator("loudness")
+    @classmethod
+    def _loudness_in_range(cls, value: float | str | None) -> float | str | None:
+        if isinstance(value, (int, float)) and not -40 <= value <= -5:
+            raise ValueError("programme loudness must lie in -40 to -5 LUFS")
+        return value
 
 
 class LipsSettings(Section):
