@@ -1,0 +1,248 @@
+"""One picture in its native planes: what the reader yields, the lips patch, and the writer encodes.
+
+A frame keeps the YUV planes of its source from reader to writer. Only a patch is converted to RGB and back, so a pixel
+outside every mask is bit-identical at any depth and chroma subsampling. Conversion follows ITU-T H.273 (matrix
+coefficients 1, 5/6, 7, 9; narrow and full range).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dubkit.types import VideoStream
+
+_LUMA = {  # Kr, Kb of H.273 table 4
+    "bt709": (0.2126, 0.0722),
+    "bt470bg": (0.299, 0.114),
+    "smpte170m": (0.299, 0.114),
+    "fcc": (0.30, 0.11),
+    "smpte240m": (0.212, 0.087),
+    "bt2020nc": (0.2627, 0.0593),
+    "bt2020c": (0.2627, 0.0593),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PixelFormat:
+    """How the planes of a frame are to be read. ``name`` is always a planar YUV format of ffmpeg, little-endian."""
+
+    name: str  # yuv420p, yuv422p10le ...
+    depth: int  # bits a sample: 8 → uint8 planes, more → uint16
+    chroma: tuple[int, int]  # log2 of the horizontal and vertical subsampling, as coded (before rotation)
+    matrix: str = "bt709"  # a key of H.273's table as ffmpeg calls it; never unknown
+    range: str = "tv"  # tv (narrow) | pc (full)
+    rotation: int = 0  # degrees clockwise that the planes have been turned for display
+    siting: tuple[float, float] = (0.0, 0.5)  # chroma sample in its block of luma pixels: 0 = on the first, 0.5 = between
+
+    @classmethod
+    def of(cls, video: VideoStream) -> PixelFormat:
+        """The format in which the reader presents ``video``."""
+        from dubkit.media.layout import planar_layout
+
+        layout = planar_layout(video.pix_fmt)
+        matrix, span = video.color_matrix, video.color_range
+        if layout.was_rgb:
+            matrix, span = "bt709", "tv"
+        if matrix not in _LUMA:
+            matrix = "bt709" if video.height >= 720 else "smpte170m"
+        if span not in ("tv", "pc"):
+            span = "pc" if layout.full_range else "tv"
+        siting = (0.5, 0.5) if layout.full_range else (0.0, 0.5)
+        return cls(layout.name, layout.depth, layout.chroma, matrix, span, video.rotation, siting)
+
+    @property
+    def display_chroma(self) -> tuple[int, int]:
+        """``chroma`` of the planes as presented: turned by 90 degrees, 4:2:2 is halved vertically."""
+        return self.chroma[::-1] if self.rotation in (90, 270) else self.chroma
+
+    @property
+    def dtype(self) -> type:
+        return np.uint8 if self.depth == 8 else np.uint16
+
+    @property
+    def _levels(self) -> tuple[float, float, float, float]:
+        """Offset and span of luma, offset and span of chroma, in code values."""
+        if self.range == "pc":
+            top = (1 << self.depth) - 1
+            return 0.0, top, 1 << (self.depth - 1), top
+        scale = 1 << (self.depth - 8)
+        return 16.0 * scale, 219.0 * scale, 128.0 * scale, 224.0 * scale
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A picture in display orientation. Planes are read-only views: Y, U, V of ``uint8`` or ``uint16``."""
+
+    index: int  # 0-based frame of the film
+    planes: tuple[np.ndarray, ...]  # Y (H, W), U and V (H >> shift rounded up, W >> shift rounded up)
+    format: PixelFormat
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """``(width, height)`` in pixels after rotation."""
+        height, width = self.planes[0].shape
+        return width, height
+
+    @classmethod
+    def from_rgb(cls, index: int, rgb: np.ndarray, format: PixelFormat) -> Frame:
+        """A frame from a whole RGB picture ``(H, W, 3)``, uint8 or float32 in 0..1, display orientation."""
+        height, width = rgb.shape[:2]
+        quarters = format.rotation // 90
+        coded_h, coded_w = (width, height) if quarters % 2 else (height, width)
+        sx, sy = format.chroma
+        _, _, middle, _ = format._levels
+        planes = [np.zeros((coded_h, coded_w), format.dtype)]
+        planes += [np.full((-(-coded_h >> sy), -(-coded_w >> sx)), int(middle), format.dtype) for _ in range(2)]
+        blank = cls(index, tuple(np.rot90(plane, -quarters) for plane in planes), format)
+        if rgb.dtype == np.uint8:
+            rgb = rgb.astype(np.float32) / 255
+        return blank.with_patch(0, 0, rgb, np.ones((height, width), np.float32))
+
+    def coded_planes(self) -> tuple[np.ndarray, ...]:
+        """The planes as the codec stores them: turned back by the source's rotation."""
+        quarters = self.format.rotation // 90
+        return tuple(np.rot90(plane, quarters) for plane in self.planes) if quarters else self.planes
+
+    def rgb(self, box: tuple[int, int, int, int] | None = None, dtype: type = np.uint8) -> np.ndarray:
+        """RGB ``(h, w, 3)`` of ``box`` (x0, y0, x1, y1; none: the whole picture): uint8, or float32 in 0..1.
+
+        Raises ValueError for a box that is empty or leaves the picture.
+        """
+        box = self._checked(box or (0, 0, *self.size))
+        luma, chroma = self._normalised(self._coded_box(box))
+        rgb = np.clip(_to_rgb(luma, *chroma, self.format.matrix), 0.0, 1.0)
+        rgb = np.rot90(rgb, -(self.format.rotation // 90))
+        if np.dtype(dtype) == np.uint8:
+            return np.rint(rgb * 255).astype(np.uint8)
+        if np.dtype(dtype) == np.float32:
+            return np.ascontiguousarray(rgb, np.float32)
+        raise ValueError(f"rgb() gives uint8 or float32, not {np.dtype(dtype)}")
+
+    def with_patch(self, x0: int, y0: int, rgb: np.ndarray, mask: np.ndarray) -> Frame:
+        """A frame with ``rgb`` (h, w, 3) float32 0..1 blended in at ``(x0, y0)`` by ``mask`` (h, w) float32 0..1.
+
+        Blends in the native planes at full depth. Luma where the mask is 0, and chroma samples whose whole block of the
+        mask is 0, stay bit-identical. Raises ValueError for shapes that differ, a patch that leaves the picture, or NaN.
+        """
+        height, width = mask.shape
+        if rgb.shape != (height, width, 3):
+            raise ValueError(f"patch {rgb.shape} and mask {mask.shape} do not belong together")
+        box = self._checked((x0, y0, x0 + width, y0 + height))
+        if not (np.isfinite(rgb).all() and np.isfinite(mask).all()):
+            raise ValueError(f"the patch for frame {self.index} at {x0},{y0} has values that are not numbers")
+        quarters = self.format.rotation // 90
+        rgb = np.clip(np.rot90(rgb, quarters), 0, 1).astype(np.float32)
+        mask = np.clip(np.rot90(mask, quarters), 0, 1).astype(np.float32)
+        cx0, cy0, cx1, cy1 = self._coded_box(box)
+        luma, *chroma = _from_rgb(rgb, self.format.matrix)
+        y_offset, y_span, c_offset, c_span = self.format._levels
+        planes = [np.array(plane) for plane in self.coded_planes()]
+
+        view = planes[0][cy0:cy1, cx0:cx1]
+        view[...] = self._blend(view, luma * y_span + y_offset, mask)
+
+        sx, sy = self.format.chroma
+        ux0, uy0, ux1, uy1 = cx0 >> sx, cy0 >> sy, -(-cx1 >> sx), -(-cy1 >> sy)
+        # Out to whole blocks, and one more pixel on each side for the kernel; there the mask is 0.
+        border = ((cy0 - (uy0 << sy) + 1, (uy1 << sy) - cy1 + 1), (cx0 - (ux0 << sx) + 1, (ux1 << sx) - cx1 + 1))
+        wide = np.pad(mask, border)
+        weight = _reduce(wide, (sx, sy), self.format.siting)
+        block = wide[1:-1, 1:-1].reshape(uy1 - uy0, 1 << sy, ux1 - ux0, 1 << sx).max((1, 3))
+        touched = (block > 0) & (weight > 0)
+        for plane, new in zip(planes[1:], chroma, strict=True):
+            total = _reduce(np.pad(new, border) * wide, (sx, sy), self.format.siting)
+            mean = np.divide(total, weight, out=np.zeros_like(total), where=touched)
+            view = plane[uy0:uy1, ux0:ux1]
+            view[...] = self._blend(view, mean * c_span + c_offset, np.where(touched, weight, 0))
+        turned = tuple(np.rot90(plane, -quarters) if quarters else plane for plane in planes)
+        return replace(self, planes=tuple(_frozen(plane) for plane in turned))
+
+    def _blend(self, old: np.ndarray, new: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        base = old.astype(np.float32)
+        mixed = np.rint(base + weight * (new - base))
+        return np.clip(mixed, 0, (1 << self.format.depth) - 1).astype(old.dtype)
+
+    def _checked(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+        x0, y0, x1, y1 = (int(edge) for edge in box)
+        width, height = self.size
+        if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+            raise ValueError(f"the box {x0},{y0},{x1},{y1} is not inside the picture of {width}x{height}")
+        return x0, y0, x1, y1
+
+    def _coded_box(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+        """The same pixels in the coordinates of ``coded_planes``."""
+        x0, y0, x1, y1 = box
+        width, height = self.size
+        match self.format.rotation:
+            case 90:
+                return y0, width - x1, y1, width - x0
+            case 180:
+                return width - x1, height - y1, width - x0, height - y0
+            case 270:
+                return height - y1, x0, height - y0, x1
+        return box
+
+    def _normalised(self, box: tuple[int, int, int, int]) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Luma 0..1 and chroma -0.5..0.5 of a coded box, chroma interpolated to every pixel."""
+        x0, y0, x1, y1 = box
+        luma, *chroma = self.coded_planes()
+        y_offset, y_span, c_offset, c_span = self.format._levels
+        out = []
+        for plane in chroma:
+            rows = _taps(y0, y1, self.format.chroma[1], self.format.siting[1], plane.shape[0])
+            columns = _taps(x0, x1, self.format.chroma[0], self.format.siting[0], plane.shape[1])
+            out.append((_interpolate(plane, rows, columns) - c_offset) / c_span)
+        return (luma[y0:y1, x0:x1].astype(np.float32) - y_offset) / y_span, out
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array
+
+
+def _to_rgb(y: np.ndarray, u: np.ndarray, v: np.ndarray, matrix: str) -> np.ndarray:
+    kr, kb = _LUMA[matrix]
+    kg = 1 - kr - kb
+    red, blue = y + 2 * (1 - kr) * v, y + 2 * (1 - kb) * u
+    return np.stack([red, (y - kr * red - kb * blue) / kg, blue], axis=-1)
+
+
+def _from_rgb(rgb: np.ndarray, matrix: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    kr, kb = _LUMA[matrix]
+    y = kr * rgb[..., 0] + (1 - kr - kb) * rgb[..., 1] + kb * rgb[..., 2]
+    return y, (rgb[..., 2] - y) / (2 * (1 - kb)), (rgb[..., 0] - y) / (2 * (1 - kr))
+
+
+def _taps(start: int, stop: int, shift: int, siting: float, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For luma positions ``start..stop``: the two neighbouring chroma samples and the weight of the second."""
+    offset = siting * ((1 << shift) - 1) if shift else 0.0
+    position = np.clip((np.arange(start, stop) - offset) / (1 << shift), 0, size - 1)
+    first = np.floor(position).astype(np.intp)
+    return first, np.minimum(first + 1, size - 1), (position - first).astype(np.float32)
+
+
+def _interpolate(plane: np.ndarray, rows, columns) -> np.ndarray:
+    (r0, r1, rw), (c0, c1, cw) = rows, columns
+    top, left = int(r0[0]), int(c0[0])
+    small = plane[top : int(r1[-1]) + 1, left : int(c1[-1]) + 1].astype(np.float32)
+    if rw.any() or len(np.unique(r0)) != len(r0):
+        small = small[r0 - top] * (1 - rw)[:, None] + small[r1 - top] * rw[:, None]
+    if cw.any() or len(np.unique(c0)) != len(c0):
+        small = small[:, c0 - left] * (1 - cw) + small[:, c1 - left] * cw
+    return small
+
+
+def _reduce(wide: np.ndarray, chroma: tuple[int, int], siting: tuple[float, float]) -> np.ndarray:
+    """Full-resolution values, one pixel wider on each side, to chroma resolution with a kernel centred on the siting."""
+    return _reduce_rows(_reduce_rows(wide, chroma[1], siting[1]).T, chroma[0], siting[0]).T
+
+
+def _reduce_rows(wide: np.ndarray, shift: int, siting: float) -> np.ndarray:
+    inner = wide[1:-1]
+    if shift == 0:
+        return inner
+    if shift == 1 and siting == 0.0:
+        return 0.25 * wide[0:-2:2] + 0.5 * wide[1:-1:2] + 0.25 * wide[2::2]
+    return inner.reshape(-1, 1 << shift, inner.shape[1]).mean(1)
