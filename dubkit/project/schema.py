@@ -20,6 +20,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from dubkit.errors import ProjectError, StorageError
 from dubkit.files import atomic_write
+from dubkit.types import Lock, Segment
 
 SCHEMA = "dubkit.project/1"
 SUFFIX = ".dub.toml"
@@ -72,23 +73,38 @@ class CastMember(_Table):
 
 
 class LockEntry(_Table):
-    """A person's decision; no re-run overrules it. Says *which line* (turn or time) and *whose face*."""
+    """A person's decision; no re-run overrules it: *which line* (or voice, or face) and *who it is* (see ``types.Lock``)."""
 
     turn: str | None = Field(None, description="id of the turn")
     start: float | None = Field(None, description="or: seconds where the decision begins ...")
     end: float | None = Field(None, description="... and ends")
-    face: str | None = Field(None, description="the face track that speaks")
-    character: str | None = Field(None, description="or: the character whose face speaks")
-    off_screen: bool = Field(False, description="or: nobody on screen speaks")
+    speaker: str | None = Field(None, description="the diarized voice, alone or to narrow a time span")
+    face: str | tuple[int, float, float] | None = Field(
+        None, description="the face that speaks: a track's name, or [frame, x, y] of a point on it"
+    )
+    character: str | None = Field(None, description="or: the character that speaks, or whose voice or face it is")
+    off_screen: bool = Field(False, description="or: nobody in the picture speaks")
     note: str = ""
 
     @model_validator(mode="after")
-    def _complete(self) -> LockEntry:
-        if (self.turn is None) == (self.start is None or self.end is None):
-            raise ValueError("needs either 'turn', or 'start' and 'end'")
-        if (self.face is not None) + (self.character is not None) + self.off_screen != 1:
-            raise ValueError("needs exactly one of: face, character, off_screen = true")
+    def _says_something(self) -> LockEntry:
+        if (self.start is None) != (self.end is None):
+            raise ValueError("a time span needs both 'start' and 'end'")
+        self.to_lock()
         return self
+
+    def to_lock(self) -> Lock:
+        """The decision as the cast room takes it. Raises ValueError where it is incomplete or contradicts itself."""
+        point = self.face if isinstance(self.face, tuple) else None
+        return Lock(
+            turn_id=self.turn,
+            segment=None if self.start is None else Segment(self.start, self.end),
+            speaker=self.speaker,
+            track_id=self.face if isinstance(self.face, str) else None,
+            face=point,
+            character=self.character,
+            off_screen=self.off_screen,
+        )
 
 
 class Output(_Table):
@@ -158,6 +174,13 @@ class ProjectFile:
             return path if path.suffix else path.with_name(path.name + suffix)
         name = self.project.output.name.format(name=self.name, language=language)
         return self.resolve(self.project.output.folder) / (name + suffix)
+
+    def locks(self) -> tuple[Lock, ...]:
+        """Every human decision of the file: its locks, and what its cast says."""
+        cast = self.project.cast
+        voices = [Lock(speaker=speaker, character=member.name) for member in cast for speaker in member.speakers]
+        faces = [Lock(track_id=face, character=member.name) for member in cast for face in member.faces]
+        return (*voices, *faces, *(entry.to_lock() for entry in self.project.lock))
 
     def check_files(self) -> None:
         """Raises ProjectError naming every key whose file is missing."""

@@ -18,7 +18,7 @@ from dubkit.project.events import Event, Listener
 from dubkit.project.schema import ProjectFile
 from dubkit.project.store import Store
 from dubkit.settings import Settings
-from dubkit.types import Assignment, Character, FaceTrack, Line, Lock, Media, Shot, SpeakingScore, Turn
+from dubkit.types import Assignment, Character, FaceTrack, Line, Media, Shot, SpeakingScore, Turn
 
 ANALYSIS_RATE = 16_000  # Hz, mono: what every speech and lip model listens to
 FILM_RATE = 48_000  # Hz: the sound of film and television
@@ -190,7 +190,7 @@ def match(work: Work) -> list[Path]:
     media, turns, tracks, all_shots = work.media(), work.turns(), work.tracks(), work.shots()
     with FrameReader(media) as reader:
         scores = score_speaking(reader, tracks, turns, work.analysis_audio(), work.settings.cast, work.part(0, 0.9))
-    locks = locks_of(work.project, media.video.rate)
+    locks = work.project.locks()
     embeddings = artefacts.read_arrays(work.file("diarize", "embeddings.npz"))
     result = match_film(turns, all_shots, tracks, scores, media.video.rate, work.settings.cast, locks, embeddings)
     written = [
@@ -241,13 +241,6 @@ def resolved(project: ProjectFile, settings: Settings) -> Settings:
     return settings.model_copy(
         update={"speech": speech.model_copy(update=change), "faces": found.model_copy(update=shots_file)}
     )
-
-
-def locks_of(project: ProjectFile, rate) -> tuple[Lock, ...]:
-    """The human decisions of the project file, as the cast room takes them."""
-    from dubkit.project.locks import to_locks
-
-    return to_locks(project, rate)
 
 
 def _film(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:

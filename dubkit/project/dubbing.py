@@ -1,0 +1,188 @@
+"""The stages of one language: voice, lips, render. Each gathers what its room needs and stores what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dubkit.project import artefacts, naming
+from dubkit.types import DubLine, FrameRange, Line, LipJob, Segment, Turn
+
+if TYPE_CHECKING:
+    from dubkit.lips.result import LipResult
+    from dubkit.project.stages import Work
+
+LIP_RATE = 16_000  # Hz
+
+
+# -------------------------------------------------------------------------------------------------------------- voice
+
+
+def make_voice(work: Work) -> list[Path]:
+    """Lines, stems, dialogue and mix of the dub, in ``<project>.dubkit/<language>/voice``."""
+    from dubkit.speech.subtitles import load_translation
+    from dubkit.voice.dub import DubSource, make_dub
+
+    target = work.project.project.target[work.language]
+    resolve, media = work.project.resolve, work.media()
+    stems = {name: resolve(path) for name, path in target.stems.items()}
+    turns, lines, notes = list(work.turns()), list(work.lines()), {}
+    found: dict[str, str] = {}
+    if target.subtitles:
+        translation = load_translation(resolve(target.subtitles), lines)
+        lines, notes = list(translation.lines), {"subtitles": translation.notes}
+        found |= translation.names
+    if stems:
+        found |= naming.names_from_stems(turns, {name: _speech_of(path) for name, path in stems.items()})
+    fixed = {speaker: member.name for member in work.project.project.cast for speaker in member.speakers}
+    turns = naming.renamed(turns, found, fixed)
+    named = {turn.id: turn.speaker for turn in turns}
+    lines = tuple(replace(line, speaker=named.get(line.turn_id, line.speaker)) for line in lines)
+    voices = {m.name: m.voice_for(work.language) for m in work.project.project.cast if m.voice_for(work.language)}
+    source = DubSource(
+        language=work.language,
+        dialogue=resolve(target.dialogue) if target.dialogue else None,
+        stems=stems,
+        line_files={key: resolve(path) for key, path in target.lines.items()},
+        background=resolve(target.background) if target.background else None,
+    )
+    dub = make_dub(
+        source,
+        turns,
+        lines,
+        work.original_audio(),
+        media.duration,
+        work.folder,
+        voices,
+        work.settings.voice,
+        work.progress,
+    )
+    names = {speaker: path.relative_to(work.folder).as_posix() for speaker, path in dub.stems.items()}
+    paths = {"dialogue": dub.dialogue, "background": dub.background, "mix": dub.mix}
+    files = {key: path.relative_to(work.folder).as_posix() for key, path in paths.items() if path}
+    return [
+        artefacts.write_json(work.folder / "turns.json", turns, tuple[Turn, ...]),
+        artefacts.write_json(work.folder / "lines.json", lines, tuple[Line, ...]),
+        artefacts.write_json(work.folder / "dub.json", dub.lines, tuple[DubLine, ...]),
+        artefacts.write_json(work.folder / "stems.json", names, dict[str, str]),
+        artefacts.write_json(work.folder / "files.json", files, dict[str, str]),
+        artefacts.write_json(work.folder / "report.json", {**dub.report, **notes}, dict[str, Any]),
+        *dub.stems.values(),
+        *(path for path in paths.values() if path),
+    ]
+
+
+def _speech_of(path: Path) -> list[Segment]:
+    from dubkit.voice.activity import frame_levels, speech
+    from dubkit.voice.tracks import file_samples, file_track
+
+    return speech(frame_levels(file_track(path, file_samples(path), mono=True).walk()))
+
+
+# --------------------------------------------------------------------------------------------------------------- lips
+
+
+def make_lips(work: Work) -> list[Path]:
+    """One NPZ a job in ``<project>.dubkit/<language>/lips``; jobs that are there already are kept."""
+    from dubkit.lips.engine import run_jobs
+    from dubkit.lips.jobs import plan_jobs, speech_digest
+    from dubkit.media.reader import FrameReader
+    from dubkit.project.weights import lip_weights
+
+    media, settings = work.media(), work.settings.lips
+    tracks = {track.id: track for track in work.tracks()}
+    voice = _voice_of(work)
+    turns = artefacts.read_json(work.file("voice", "turns.json"), tuple[Turn, ...])
+    lines = artefacts.read_json(work.file("voice", "dub.json"), tuple[DubLine, ...])
+    jobs = plan_jobs(
+        work.assignments(), lines, turns, work.shots(), tracks, media.video.rate, settings,
+        voice=speech_digest(voice), constants={"film": media.digest, **lip_weights(settings)},
+    )  # fmt: skip
+    paths = {job.id: work.folder / f"{job.frames.start:07}-{job.id[:16]}.npz" for job in jobs}
+    keep = {path.name for path in paths.values()}
+    for other in work.folder.glob("*.npz"):
+        if other.name not in keep:
+            other.unlink()
+    missing = [job for job in jobs if not paths[job.id].exists()]
+    work.progress(0, sum(len(job.frames) for job in missing))
+    with FrameReader(media) as reader:
+        run_jobs(
+            missing, tracks, reader, voice, media.video.rate, settings,
+            lambda result: result.save(paths[result.job_id]), work.progress,
+        )  # fmt: skip
+    written = artefacts.write_json(work.folder / "jobs.json", jobs, tuple[LipJob, ...])
+    return [written, *paths.values()]
+
+
+def _voice_of(work: Work) -> Callable[[str, Segment], np.ndarray]:
+    """What a speaker says over a segment: float32 mono 16 kHz, zeros outside the film and for a silent speaker."""
+    from dubkit.media.audio import read_audio
+
+    folder = work.store.stage_folder("voice", work.language)
+    stems = {k: folder / v for k, v in artefacts.read_json(folder / "stems.json", dict[str, str]).items()}
+
+    @lru_cache(maxsize=64)
+    def voice(speaker: str, segment: Segment) -> np.ndarray:
+        count = round(segment.duration * LIP_RATE)
+        samples = np.zeros(count, np.float32)
+        if speaker in stems and segment.end > 0:
+            lead = round(max(0.0, -segment.start) * LIP_RATE)
+            start = max(0.0, segment.start)
+            sound = read_audio(
+                stems[speaker], sample_rate=LIP_RATE, channels=1, start=start, duration=segment.end - start
+            )[0]
+            sound = sound[: count - lead]
+            samples[lead : lead + len(sound)] = sound
+        return samples
+
+    return voice
+
+
+# ------------------------------------------------------------------------------------------------------------- render
+
+
+def lip_results(work: Work) -> Mapping[str, tuple[FrameRange, Path]]:
+    """Job id → its frames and the file of its result."""
+    folder = work.store.stage_folder("lips", work.language)
+    jobs = artefacts.read_json(folder / "jobs.json", tuple[LipJob, ...])
+    return {job.id: (job.frames, folder / f"{job.frames.start:07}-{job.id[:16]}.npz") for job in jobs}
+
+
+def make_film(work: Work) -> list[Path]:
+    """Encodes the pieces that changed and joins them with the dub's sound into the finished film."""
+    from dubkit.lips.result import LipResult
+    from dubkit.media.mux import AudioTrack, mux
+    from dubkit.media.reader import FrameReader
+    from dubkit.render.compose import Composer
+    from dubkit.render.encode import CONTAINER, encode_pieces, plan_pieces
+
+    media, settings = work.media(), work.settings.render
+    results = lip_results(work)
+
+    def loader(path: Path) -> Callable[[], LipResult]:
+        return lambda: LipResult.load(path)
+
+    composer = Composer({job: (frames, loader(path)) for job, (frames, path) in results.items()})
+    frames = {job: where for job, (where, _) in results.items()}
+    pieces = plan_pieces(media, work.shots(), frames, settings, work.folder / "pieces")
+    with FrameReader(media) as reader:
+        encode_pieces(reader, pieces, composer, settings, work.part(0, 0.98))
+        for warning in reader.warnings:
+            work.say(warning)
+    voice = work.store.stage_folder("voice", work.language)
+    files = artefacts.read_json(voice / "files.json", dict[str, str])
+    dub = AudioTrack(voice / files["mix"], work.language, "Dub", True)
+    original = work.original_audio()
+    kept = []
+    if original and (settings.keep_original_audio or settings.dub_track == "add"):
+        kept = [AudioTrack(original, work.project.project.source.language, "Original", False)]
+    output = work.project.output_path(work.language, CONTAINER[settings.codec])
+    output.parent.mkdir(parents=True, exist_ok=True)
+    mux([piece.path for piece in pieces], media, [dub, *kept], output, settings)
+    work.progress(1, 1)
+    return [output]

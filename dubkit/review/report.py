@@ -1,0 +1,100 @@
+"""The report as a page for a person: lines that need an eye first, then every line, then how it was made."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from dubkit.files import atomic_write
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #8882; --warn: #c60; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.1rem; margin-top: 2rem; }
+p.sub { margin-top: 0; opacity: .7; }
+table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; }
+th { font-weight: 600; border-bottom: 2px solid var(--line); } tr + tr td { border-top: 1px solid var(--soft); }
+td.n { font-variant-numeric: tabular-nums; white-space: nowrap; } .warn { color: var(--warn); } .soft { opacity: .7; }
+.film { position: relative; height: 1.2rem; background: var(--soft); border-radius: .2rem; overflow: hidden; }
+.film span { position: absolute; top: 0; bottom: 0; background: #38a; }
+"""
+
+
+def write_report(path: Path, report: dict[str, Any]) -> Path:
+    """Writes the HTML page of a ``dubkit.report/1``; no outside resources, opens anywhere."""
+    source, result = report["source"], report["result"]
+    frames = max(1, source["frames"])
+    share = 100 * result["frames_altered"] / frames
+    spans = "".join(
+        f'<span style="left:{100 * a / frames:.3f}%;width:{100 * (b - a) / frames:.3f}%" title="frames {a} to {b}"></span>'
+        for a, b in result["altered"]
+    )
+    attention = [row for row in report["lines"] if _problems(row)]
+    parts = [
+        f"<h1>{escape(result['file'])}</h1>",
+        f'<p class="sub">{escape(source["file"])} dubbed into {escape(result["language"])} by dubkit {report["dubkit"]}: '
+        f"{result['frames_altered']} of {frames} frames altered ({share:.0f} %).</p>",
+        f'<div class="film" title="altered frames">{spans}</div>',
+        *(f'<p class="warn">{escape(w)}</p>' for w in source["warnings"]),
+        "<h2>Needs a human eye</h2>",
+        _line_table(attention) if attention else "<p>Nothing.</p>",
+        "<h2>Every line</h2>",
+        _line_table(report["lines"]),
+        "<h2>Lips</h2>",
+        _job_table(report["lips"]),
+        "<h2>How it was made</h2>",
+        _stage_table(report["stages"]),
+    ]
+    page = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{escape(result['file'])}: report</title><style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n"
+    )
+    atomic_write(path, page.encode())
+    return path
+
+
+def _problems(row: dict[str, Any]) -> list[str]:
+    found = [f["reason"] or "undecided" for f in row["faces"] if f["state"] == "undecided"]
+    found += [note for dub in row["dub"] for note in dub["notes"]]
+    if not row["dub"]:
+        found.append("no dub for this line")
+    return found
+
+
+def _line_table(rows: list[dict[str, Any]]) -> str:
+    body = []
+    for row in rows:
+        faces = "<br>".join(escape(f"{f['state']} {f['track'] or ''}") + f' <span class="soft">{escape(f["source"])}, margin {f["margin"]}</span>' for f in row["faces"])  # fmt: skip
+        dub = "<br>".join(f"{d['start']:.2f} to {d['end']:.2f}, stretch {d['stretch']:.2f}" for d in row["dub"])
+        text = escape(row["text"] or "") + (f"<br>{escape(row['translation'])}" if row["translation"] else "")
+        body.append(
+            f'<tr><td class="n">{escape(row["turn"])}</td><td class="n">{row["start"]:.2f} to {row["end"]:.2f}</td>'
+            f"<td>{escape(row['speaker'])}</td><td>{text}</td><td>{faces}</td>"
+            f'<td class="n">{dub}</td><td class="warn">{"<br>".join(map(escape, _problems(row)))}</td></tr>'
+        )
+    head = "<tr><th>line</th><th>seconds</th><th>speaker</th><th>text</th><th>face</th><th>dub</th><th>note</th></tr>"
+    return f"<table>{head}{''.join(body)}</table>"
+
+
+def _job_table(jobs: list[dict[str, Any]]) -> str:
+    if not jobs:
+        return "<p>No face was altered.</p>"
+    head = "<tr><th>frames</th><th>face</th><th>speaker</th><th>engine</th><th>weights</th><th>licence</th><th>passed through</th></tr>"
+    rows = "".join(
+        f'<tr><td class="n">{job["frames"][0]} to {job["frames"][1]}</td><td>{escape(str(job.get("track", "")))}</td>'
+        f"<td>{escape(str(job.get('speaker', '')))}</td><td>{escape(str(job.get('engine', '')))}, {escape(str(job.get('precision', '')))}</td>"
+        f"<td>{escape(str(job.get('weights', '')))}</td><td>{escape(str(job.get('licence', '')))}</td>"
+        f"<td>{'<br>'.join(map(escape, job['notes']))}</td></tr>"
+        for job in jobs
+    )
+    return f"<table>{head}{rows}</table>"
+
+
+def _stage_table(stages: list[dict[str, Any]]) -> str:
+    rows = "".join(
+        f'<tr><td>{escape(s["stage"])}</td><td class="n">{s["seconds"]:.1f} s</td>'
+        f"<td>{escape(', '.join(f'{k}={v}' for k, v in s['settings'].items()))}</td></tr>"
+        for s in stages
+    )
+    return f"<table><tr><th>stage</th><th>time</th><th>settings</th></tr>{rows}</table>"
