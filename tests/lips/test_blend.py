@@ -1,0 +1,70 @@
+"""The blend: nothing outside the mask, nothing where nothing changed, colour and fade as asked."""
+
+import numpy as np
+import pytest
+from lips_film import MemoryFilm, job, run
+from lips_painters import ColourPainter
+
+from dubkit.lips.blend import blend
+
+
+def planes_equal(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(a.planes, b.planes, strict=True))
+
+
+@pytest.fixture(scope="module")
+def made():
+    film = MemoryFilm(20)
+    return film, run(film, [job(0, 20, fade=(4, 4))], [film.track()], ColourPainter(), match_color=False)["a"]
+
+
+def test_outside_the_mask_every_pixel_is_bit_identical(made):
+    film, result = made
+    for i in (0, 9, 19):
+        before = film.frame(i)
+        after = blend(before, [(result, i)])
+        x0, y0, x1, y1 = film.box(i)
+        changed = np.argwhere(before.planes[0] != after.planes[0])
+        assert len(changed) > 200
+        assert changed[:, 0].min() >= (y0 + y1) / 2 and changed[:, 0].max() <= y1 + 0.06 * (y1 - y0) + 1
+        assert changed[:, 1].min() >= x0 and changed[:, 1].max() <= x1
+        for plane, new in zip(before.planes[1:], after.planes[1:], strict=True):
+            rows, columns = np.nonzero(plane != new)
+            assert rows.min() * 2 >= (y0 + y1) / 2 - 2 and columns.min() * 2 >= x0 - 2 and columns.max() * 2 <= x1 + 2
+
+
+def test_the_middle_of_the_mask_has_the_new_colour_and_the_fade_is_monotonous(made):
+    film, result = made
+    x0, y0, x1, y1 = film.box(0)
+    middle = round(y0 + 1.06 * 0.75 * (y1 - y0)), 150
+    at = [blend(film.frame(i), [(result, i)]).rgb()[middle] for i in range(20)]
+    assert np.abs(at[9].astype(int) - (30, 60, 90)).max() < 14
+    reds = [int(colour[0]) for colour in at[:6]]
+    assert all(a > b - 4 for a, b in zip(reds, reds[1:], strict=False)) and reds[0] > reds[4] + 20
+
+
+def test_no_change_is_no_change(made):
+    film, result = made
+
+    class Same(ColourPainter):
+        def generate(self, windows, crops):
+            return crops.copy()
+
+    same = run(film, [job(0, 20)], [film.track()], Same())["a"]
+    for i in range(0, 20, 5):
+        assert planes_equal(film.frame(i), blend(film.frame(i), [(same, i)]))
+
+
+def test_alpha_zero_passes_the_frame_through(made):
+    film, result = made
+    frame = film.frame(3)
+    result.alpha[3], kept = 0, result.alpha[3]
+    assert blend(frame, [(result, 3)]) is frame
+    result.alpha[3] = kept
+
+
+def test_two_results_on_one_frame_both_show(made):
+    film, result = made
+    frame = film.frame(9)
+    both = blend(frame, [(result, 9), (result, 9)])
+    assert not planes_equal(both, frame) and planes_equal(blend(frame, []), frame)
