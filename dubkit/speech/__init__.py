@@ -1,1 +1,1 @@
-"""Who speaks when, and what."""
+"""Who speaks when, and what they say."""

@@ -1,0 +1,120 @@
+"""Diarizers and transcribers: who speaks when, and what they say.
+
+How to add one. A diarizer is a class with ``diarize`` as below in a file of its own; a transcriber one with
+``transcribe``. Name it in DIARIZERS or TRANSCRIBERS with the command that installs its packages, import heavy packages
+inside the class, and add its measured row to ``bench/speech.py``. Engines return raw turns and words; cleaning, ids and
+the bounds of words are made here, the same for all. A file can replace either engine: ``speech.diarization`` (RTTM of any
+tool) and ``speech.transcript`` (subtitles, translator's sheet, or JSON of whisperX).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from dubkit.engines import Engine, create
+from dubkit.errors import InputError
+from dubkit.progress import Progress, silent
+from dubkit.settings import SpeechSettings
+from dubkit.speech import rttm
+from dubkit.speech import turns as turn_tools
+from dubkit.types import Line, Turn
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Diarization:
+    """Who speaks when."""
+
+    turns: tuple[Turn, ...]  # sorted by time; turns of different speakers may overlap
+    exclusive: tuple[Turn, ...]  # the same without overlaps: one speaker at a time
+    embeddings: dict[str, np.ndarray] = field(default_factory=dict)  # speaker → (D,) float32, unit length
+
+
+class Diarizer(Protocol):
+    def diarize(self, audio: Path, settings: SpeechSettings, progress: Progress) -> Diarization:
+        """Turns of a 16 kHz mono file. No speech is an empty answer, not an error."""
+
+
+class Transcriber(Protocol):
+    def transcribe(
+        self,
+        audio: Path,
+        turns: Sequence[Turn],
+        settings: SpeechSettings,
+        language: str | None,
+        progress: Progress,
+    ) -> tuple[Line, ...]:
+        """One line a turn, in the order of the turns. ``language`` is ISO 639-1; None lets the model detect it."""
+
+
+_PIP = "pip install 'dubkit[speech]'"
+
+DIARIZERS = {
+    "pyannote-local": Engine(
+        "dubkit.speech.pyannote_local:PyannoteLocal",
+        _PIP,
+        "pyannote.audio's pipeline, segmentation-3.0 and CAM++ from packages; no token",
+    ),
+    "pyannote": Engine(
+        "dubkit.speech.pyannote:Pyannote", _PIP, "pyannote.audio: community-1 (token), or a local folder"
+    ),
+}
+
+TRANSCRIBERS = {
+    "whisperx": Engine("dubkit.speech.whisperx:WhisperX", _PIP, "Whisper through faster-whisper, aligned by whisperX"),
+    "none": Engine("dubkit.speech.none:NoTranscriber", about="lines without text, for films that are not transcribed"),
+}
+
+
+def diarize(audio: Path | None, settings: SpeechSettings, progress: Progress = silent) -> Diarization:
+    """Who speaks when, by the engine the settings name, or by the RTTM file that replaces it."""
+    if settings.diarization:
+        turns = rttm.load(Path(settings.diarization), settings.diarization_id)
+        return Diarization(turns, turn_tools.exclusive(turns))
+    if audio is None:
+        raise InputError("there is no sound to diarize; give the turns as an RTTM file in speech.diarization")
+    found = create("diarizer", DIARIZERS, settings.diarizer).diarize(audio, settings, progress)
+    turns = turn_tools.clean(found.turns, settings.merge_gap, settings.min_turn)
+    speakers = {turn.speaker for turn in turns}
+    return Diarization(
+        turns,
+        turn_tools.clean(found.exclusive, settings.merge_gap, settings.min_turn),
+        {name: vector for name, vector in found.embeddings.items() if name in speakers},
+    )
+
+
+def transcribe(
+    audio: Path | None,
+    turns: Sequence[Turn],
+    settings: SpeechSettings,
+    language: str | None = None,
+    progress: Progress = silent,
+) -> tuple[Line, ...]:
+    """One line a turn, words inside the turn, by the engine the settings name or the file that replaces it."""
+    if settings.transcript:
+        from dubkit.speech import transcripts
+
+        return transcripts.load(Path(settings.transcript), turns, language)
+    if settings.transcriber != "none" and audio is None:
+        raise InputError("there is no sound to transcribe; give speech.transcript, or transcriber = 'none'")
+    lines = create("transcriber", TRANSCRIBERS, settings.transcriber).transcribe(
+        audio, turns, settings, language, progress
+    )
+    return tuple(inside(line, turn) for line, turn in zip(lines, turns, strict=True))
+
+
+def inside(line: Line, turn: Turn) -> Line:
+    """The line with its words clipped to the turn's bounds; a word outside is moved to the nearer end."""
+    from dubkit.types import Segment
+
+    low, high = turn.segment.start, turn.segment.end
+
+    def clip(value: float) -> float:
+        return min(max(value, low), high)
+
+    words = tuple(replace(w, segment=Segment(clip(w.segment.start), clip(w.segment.end))) for w in line.words)
+    return replace(line, words=words)

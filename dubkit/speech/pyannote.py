@@ -1,0 +1,109 @@
+"""Diarization by a ready pipeline of pyannote.audio 4 (Bredin 2023; Plaquet & Bredin 2023), from the hub or a folder.
+
+``speech.diarizer_model`` names a pipeline of the Hugging Face hub or a local folder with its ``config.yaml``; by default
+``pyannote/speaker-diarization-community-1``, which is gated: accept its terms once and log in (``hf auth login``).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dubkit.errors import EngineUnavailable
+from dubkit.progress import Progress
+from dubkit.settings import SpeechSettings
+from dubkit.speech.base import Diarization
+from dubkit.speech.sound import RATE, Sound
+from dubkit.speech.turns import make_turns
+
+os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "0")  # no telemetry; read when pyannote.audio is imported
+
+COMMUNITY = "pyannote/speaker-diarization-community-1"
+SHORTEST = 0.1  # seconds; a shorter file holds no word
+
+
+class Pyannote:
+    """Any pretrained diarization pipeline of pyannote.audio."""
+
+    def load(self, settings: SpeechSettings) -> Any:
+        """The pipeline, on the CPU."""
+        from pyannote.audio import Pipeline
+
+        name = settings.diarizer_model or COMMUNITY
+        try:
+            pipeline = Pipeline.from_pretrained(name)
+        except Exception as error:  # the hub's own errors are many; all mean that the pipeline cannot be had
+            pipeline, reason = None, f"{type(error).__name__}: {error}"
+        else:
+            reason = "access was refused, or it is not a pipeline"
+        if pipeline is None:
+            raise EngineUnavailable(
+                "pyannote",
+                f"the pipeline '{name}' could not be loaded ({reason.splitlines()[0]})",
+                f"accept the terms at https://huggingface.co/{COMMUNITY} and run `hf auth login`, or set "
+                "speech.diarizer_model to a folder that holds a pipeline, or use speech.diarizer = 'pyannote-local', "
+                "which needs neither",
+            )
+        return pipeline
+
+    def diarize(self, audio: Path, settings: SpeechSettings, progress: Progress) -> Diarization:
+        import torch
+
+        sound = Sound(audio)
+        if sound.duration < SHORTEST:
+            return Diarization((), ())
+        pipeline = self.load(settings)
+        if settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available()):
+            pipeline.to(torch.device("cuda"))
+        file = {"waveform": torch.from_numpy(sound.read())[None], "sample_rate": RATE, "uri": audio.stem}
+        output = pipeline(
+            file,
+            num_speakers=settings.num_speakers,
+            min_speakers=settings.min_speakers,
+            max_speakers=settings.max_speakers,
+            hook=_hook(progress),
+        )
+        progress(1, 1)
+        return to_diarization(output, sound.duration)
+
+
+# Where each step of the pipeline begins and ends in the progress of the whole; measured on a CPU.
+_STEPS = {"segmentation": (0.0, 0.3), "embeddings": (0.3, 0.95)}
+
+
+def _hook(progress: Progress):
+    def hook(step: str, artefact: Any, file: Any = None, total: int | None = None, completed: int | None = None):
+        if step in _STEPS and total:
+            first, last = _STEPS[step]
+            progress(first + (last - first) * completed / total, 1)
+
+    return hook
+
+
+def to_diarization(output: Any, duration: float) -> Diarization:
+    """pyannote's DiarizeOutput (or, of older pipelines, its Annotation) as dubkit's nouns, cut to the file's length."""
+    regular = getattr(output, "speaker_diarization", output)
+    alone = getattr(output, "exclusive_speaker_diarization", None)
+    vectors = getattr(output, "speaker_embeddings", None)
+    embeddings = {}
+    for name, vector in zip(regular.labels(), [] if vectors is None else vectors, strict=False):
+        norm = float(np.linalg.norm(vector))
+        if np.isfinite(norm) and norm > 0:
+            embeddings[name] = (vector / norm).astype(np.float32)
+    turns = _turns(regular, duration)
+    if alone is None:
+        from dubkit.speech.turns import exclusive
+
+        return Diarization(turns, exclusive(turns), embeddings)
+    return Diarization(turns, _turns(alone, duration), embeddings)
+
+
+def _turns(annotation: Any, duration: float):
+    return make_turns(
+        (max(0.0, segment.start), min(segment.end, duration), speaker)
+        for segment, _, speaker in annotation.itertracks(yield_label=True)
+        if segment.start < duration and segment.end > max(0.0, segment.start)
+    )
