@@ -34,7 +34,10 @@ class PixelFormat:
     matrix: str = "bt709"  # a key of H.273's table as ffmpeg calls it; never unknown
     range: str = "tv"  # tv (narrow) | pc (full)
     rotation: int = 0  # degrees clockwise that the planes have been turned for display
-    siting: tuple[float, float] = (0.0, 0.5)  # chroma sample in its block of luma pixels: 0 = on the first, 0.5 = between
+    siting: tuple[float, float] = (
+        0.0,
+        0.5,
+    )  # chroma sample in its block of luma pixels: 0 = on the first, 0.5 = between
 
     @classmethod
     def of(cls, video: VideoStream) -> PixelFormat:
