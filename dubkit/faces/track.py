@@ -84,7 +84,9 @@ class ShotFollower:
         self.patience = round(LOST_SECONDS * nominal(video.rate))  # frames
         self.live: list[LiveTrack] = []
         self.ended: list[LiveTrack] = []
-        self.recent: deque = deque(maxlen=settings.detect_every)  # grey frames back to the frame after the last detection
+        self.recent: deque = deque(
+            maxlen=settings.detect_every
+        )  # grey frames back to the frame after the last detection
         self.size = (1, 1)  # of the proxy
 
     def push(self, index: int, picture: np.ndarray) -> None:
