@@ -2,7 +2,8 @@
 
 The frame shown at media time ``t`` is the last whose presentation time is not after ``t`` (with a quarter of a frame of
 grace, since some containers round their clocks to milliseconds). One rule serves plain clips, other rates, variable rates
-and constant retimes. The reel is lossless (FFV1 and 24-bit PCM in QuickTime), so it costs no quality.
+and constant retimes. The reel is lossless (FFV1 and 24-bit PCM in MP4, which counts its
+frames), so it costs no quality.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ def write_reel(reel: Reel, path: Path, channels: int, sound: SoundOf, progress: 
             done = 0
             for piece in reel.pieces:
                 for i, frame in enumerate(picture(piece, reel.rate)):
+                    frame = _plain_format(frame)
                     if video is None:
                         video = _lossless(out, frame, reel.rate)
                         audio = out.add_stream("pcm_s24le", rate=SAMPLE_RATE, layout=layout(channels)) if channels else None
@@ -148,6 +150,17 @@ def layout(channels: int) -> str:
 
 def _first_picture(stream: av.VideoStream) -> Fraction:
     return (stream.start_time or 0) * stream.time_base
+
+
+_FULL_RANGE = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p"}  # old names of the same samples
+
+
+def _plain_format(frame: av.VideoFrame) -> av.VideoFrame:
+    """FFV1 knows full range only as a flag, not as a format of its own; the samples stay what they are."""
+    name = _FULL_RANGE.get(frame.format.name)
+    if name is None:
+        return frame
+    return frame.reformat(format=name, src_color_range=2, dst_color_range=2)
 
 
 def _lossless(out: av.container.OutputContainer, like: av.VideoFrame, rate: Fraction) -> av.VideoStream:

@@ -198,7 +198,7 @@ def _work(timeline: Timeline, order: Order, decided: Plan, home: Path, dubber: D
 
 def _dub_reel(timeline, order, reel: Reel, silent_media, folder: Path, dubber, progress) -> tuple[Dubbed, list[LineNote]]:
     """Cuts one reel (unless it is there) and dubs it; also gives the notes about lines that cuts shorten."""
-    film, script, notes = folder / "reel.mov", order.script, []
+    film, script, notes = folder / "reel.mp4", order.script, []
     if not film.is_file():
         channels = max(2, max((conform.inspect(p.media).channels for p in reel.pieces), default=2))
         channels = next((c for c in (2, 6, 8) if c >= channels), 8)

@@ -20,7 +20,7 @@ _LEAD_IN = Fraction(1, 4)  # seconds decoded before the first sample, so that co
 def read_sound(path: Path, start: Fraction, seconds: Fraction, channels: int, speed: Fraction = Fraction(1)) -> np.ndarray:
     """``seconds`` of the first sound stream from ``start`` (seconds from the first picture, or sample), at ``speed``.
 
-    Silence stands where the media has no sound. Pitch is kept when the speed is not 1. Raises MediaError.
+    Silence stands where the media has no sound. Mono is copied to both sides of stereo. Pitch is kept when the speed is not 1. Raises MediaError.
     """
     num_samples = sample_at(seconds, SAMPLE_RATE)
     if speed != 1:
@@ -36,7 +36,8 @@ def read_sound(path: Path, start: Fraction, seconds: Fraction, channels: int, sp
             if container.streams.video:
                 picture = container.streams.video[0]
                 zero = (picture.start_time or 0) * picture.time_base
-            resampler = av.AudioResampler("fltp", names[channels], SAMPLE_RATE)
+            simple = {stream.channels, channels} == {1, 2}  # copied or averaged below; FFmpeg would turn mono down by 3 dB
+            resampler = av.AudioResampler("fltp", names[stream.channels if simple else channels], SAMPLE_RATE)
             container.seek(int(max(0, start + zero - _LEAD_IN) / stream.time_base), stream=stream, backward=True)
             position = None
             for frame in (*container.decode(stream), None):
@@ -44,6 +45,8 @@ def read_sound(path: Path, start: Fraction, seconds: Fraction, channels: int, sp
                     if position is None:
                         position = sample_at(block.pts * block.time_base - zero - start, SAMPLE_RATE)
                     data = block.to_ndarray()
+                    if simple and channels == 1:
+                        data = data.mean(axis=0, keepdims=True)
                     low, high = max(0, -position), min(data.shape[1], num_samples - position)
                     if high > low:
                         out[:, position + low : position + high] = data[:, low:high]
