@@ -17,6 +17,7 @@ from dubkit.errors import DubkitError, InputError
 from dubkit.lips import gate, masks
 from dubkit.lips.base import Generator, generator
 from dubkit.lips.blend import source_crop
+from dubkit.lips.checkpoint import weights_digest as _weights_digest
 from dubkit.lips.crops import region, shifted, transforms
 from dubkit.lips.finish import finish
 from dubkit.lips.result import LipResult
@@ -28,6 +29,11 @@ from dubkit.types import FaceTrack, FrameRange, LipJob
 if TYPE_CHECKING:
     from dubkit.media.frame import Frame
     from dubkit.media.reader import FrameReader
+
+
+def weights_digest(settings: LipsSettings) -> str:
+    """What the pipeline puts into ``plan_jobs(constants=…)`` and into its records. Raises WeightsError."""
+    return _weights_digest(settings.weights)
 
 
 def run_jobs(
@@ -93,7 +99,7 @@ def _frames(reader: FrameReader, jobs: Sequence[LipJob]) -> Iterator[Frame]:
         else:
             merged.append(frames)
     for frames in merged:
-        yield from reader.frames(frames.start, frames.stop)
+        yield from reader.read(frames)
 
 
 @dataclass(slots=True, eq=False)

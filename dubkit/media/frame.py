@@ -232,9 +232,11 @@ def _interpolate(plane: np.ndarray, rows, columns) -> np.ndarray:
     small = plane[top : int(r1[-1]) + 1, left : int(c1[-1]) + 1].astype(np.float32)
     if rw.any() or len(np.unique(r0)) != len(r0):
         small = small[r0 - top] * (1 - rw)[:, None] + small[r1 - top] * rw[:, None]
+    else:
+        small = small[r0 - top]
     if cw.any() or len(np.unique(c0)) != len(c0):
-        small = small[:, c0 - left] * (1 - cw) + small[:, c1 - left] * cw
-    return small
+        return small[:, c0 - left] * (1 - cw) + small[:, c1 - left] * cw
+    return small[:, c0 - left]
 
 
 def _reduce(wide: np.ndarray, chroma: tuple[int, int], siting: tuple[float, float]) -> np.ndarray:

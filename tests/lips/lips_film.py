@@ -22,11 +22,11 @@ class MemoryFilm:
     """Frames by index, drawn when asked for, as a ``FrameReader`` yields them. Remembers what was read."""
 
     def __init__(self, count: int, size: tuple[int, int] = (320, 240), format: PixelFormat = YUV420):
-        self.count, self.size, self.format, self.read = count, size, format, []
+        self.count, self.size, self.format, self.was_read = count, size, format, []
 
-    def frames(self, start: int, stop: int) -> Iterator[Frame]:
-        for n in range(start, min(stop, self.count)):
-            self.read.append(n)
+    def read(self, frames: FrameRange) -> Iterator[Frame]:
+        for n in range(frames.start, min(frames.stop, self.count)):
+            self.was_read.append(n)
             yield self.frame(n)
 
     def frame(self, n: int) -> Frame:

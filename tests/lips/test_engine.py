@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from lips_film import YUV420, MemoryFilm, job, landmarks, run, silence
+from lips_film import YUV422_10, MemoryFilm, job, landmarks, run, silence
 from lips_painters import ColourPainter, LoudnessPainter
 
 from dubkit.errors import DubkitError, InputError
@@ -16,7 +16,7 @@ def test_every_frame_of_every_job_comes_out_once_and_in_order():
     results = run(film, jobs, [film.track(), other], ColourPainter(), batch_size=8)
     assert {k: r.frames.tolist() for k, r in results.items()} == {
         "a": list(range(5, 33)), "b": list(range(25, 60)), "c": [40]}  # fmt: skip
-    assert film.read == list(range(5, 60))  # one pass, each frame once
+    assert film.was_read == list(range(5, 60))  # one pass, each frame once
     for result in results.values():
         assert (result.crops[:, 60:] != 0).any(axis=(1, 2, 3)).all()
         assert result.alpha.tolist() == [1.0] * len(result.frames)
@@ -25,7 +25,7 @@ def test_every_frame_of_every_job_comes_out_once_and_in_order():
 def test_film_between_distant_jobs_is_not_read():
     film = MemoryFilm(60)
     run(film, [job(0, 5), job(50, 55, "b")], [film.track()], ColourPainter())
-    assert film.read == [*range(0, 5), *range(50, 55)]
+    assert film.was_read == [*range(0, 5), *range(50, 55)]
 
 
 def test_batches_go_across_jobs():
@@ -97,7 +97,7 @@ def test_voice_shorter_or_longer_than_the_frames(seconds):
 
 @pytest.mark.parametrize("size", [(321, 241), (97, 75)])
 def test_odd_sizes_deep_sources_and_boxes_outside_the_picture(size):
-    film = MemoryFilm(20, size, YUV420)
+    film = MemoryFilm(20, size, YUV422_10)
     track = film.track()
     boxes = track.boxes.copy()
     boxes[:, :] += np.linspace(-400, 400, 20, dtype=np.float32)[:, None]
