@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dubkit.project import artefacts, naming
-from dubkit.types import DubLine, FrameRange, Line, LipJob, Segment, Turn
+from dubkit.timing import Timecode, seconds_at
+from dubkit.types import DubLine, FrameRange, Line, LipJob, Media, Segment, Turn
 
 if TYPE_CHECKING:
     from dubkit.lips.result import LipResult
@@ -77,6 +78,24 @@ def make_voice(work: Work) -> list[Path]:
     ]
 
 
+def _on_screen(work: Work, spans: Mapping[str, Segment]) -> list[Segment]:
+    """Where the speaker of a turn is seen: what must not stand still."""
+    rate = work.media().video.rate
+    found = []
+    for assignment in work.assignments():
+        if assignment.state == "on-screen" and assignment.turn_id in spans:
+            turn = spans[assignment.turn_id]
+            start = max(turn.start, seconds_at(assignment.frames.start, rate))
+            end = min(turn.end, seconds_at(assignment.frames.stop, rate))
+            if end > start:
+                found.append(Segment(start, end))
+    return found
+
+
+def _start_timecode(media: Media) -> Timecode | None:
+    return Timecode.parse(media.timecode, media.video.rate) if media.timecode else None
+
+
 def _speech_of(path: Path) -> list[Segment]:
     from dubkit.voice.activity import frame_levels, speech
     from dubkit.voice.tracks import file_samples, file_track
@@ -89,10 +108,10 @@ def _speech_of(path: Path) -> list[Segment]:
 
 def make_lips(work: Work) -> list[Path]:
     """One NPZ a job in ``<project>.dubkit/<language>/lips``; jobs that are there already are kept."""
+    from dubkit.lips.checkpoint import weights_digest
     from dubkit.lips.engine import run_jobs
     from dubkit.lips.jobs import plan_jobs, speech_digest
     from dubkit.media.reader import FrameReader
-    from dubkit.project.weights import lip_weights
 
     media, settings = work.media(), work.settings.lips
     tracks = {track.id: track for track in work.tracks()}
@@ -101,7 +120,7 @@ def make_lips(work: Work) -> list[Path]:
     lines = artefacts.read_json(work.file("voice", "dub.json"), tuple[DubLine, ...])
     jobs = plan_jobs(
         work.assignments(), lines, turns, work.shots(), tracks, media.video.rate, settings,
-        voice=speech_digest(voice), constants={"film": media.digest, **lip_weights(settings)},
+        voice=speech_digest(voice), constants={"film": media.digest, "weights": weights_digest(settings.weights)},
     )  # fmt: skip
     paths = {job.id: work.folder / f"{job.frames.start:07}-{job.id[:16]}.npz" for job in jobs}
     keep = {path.name for path in paths.values()}
@@ -158,8 +177,9 @@ def make_film(work: Work) -> list[Path]:
     from dubkit.lips.result import LipResult
     from dubkit.media.mux import AudioTrack, mux
     from dubkit.media.reader import FrameReader
+    from dubkit.project.stages import output_path
     from dubkit.render.compose import Composer
-    from dubkit.render.encode import CONTAINER, encode_pieces, plan_pieces
+    from dubkit.render.encode import encode_pieces, plan_pieces
 
     media, settings = work.media(), work.settings.render
     results = lip_results(work)
@@ -181,7 +201,7 @@ def make_film(work: Work) -> list[Path]:
     kept = []
     if original and (settings.keep_original_audio or settings.dub_track == "add"):
         kept = [AudioTrack(original, work.project.project.source.language, "Original", False)]
-    output = work.project.output_path(work.language, CONTAINER[settings.codec])
+    output = output_path(work.project, work.settings, work.language)
     output.parent.mkdir(parents=True, exist_ok=True)
     mux([piece.path for piece in pieces], media, [dub, *kept], output, settings)
     work.progress(1, 1)

@@ -17,7 +17,7 @@ from dubkit.digest import file_digest, value_digest
 from dubkit.errors import DubkitError, ProjectError
 from dubkit.project.events import Event, Listener, nobody
 from dubkit.project.schema import ProjectFile
-from dubkit.project.stages import STAGES, Stage, Work
+from dubkit.project.stages import STAGES, Stage, Work, output_path
 from dubkit.project.store import Store, output_name
 from dubkit.settings import Settings
 from dubkit.types import StageRecord
@@ -83,9 +83,7 @@ class Pipeline:
 
     def outcome(self, language: str) -> Outcome:
         """The paths of one language's finished film and report (which may not exist yet)."""
-        from dubkit.render.encode import CONTAINER
-
-        film = self.project.output_path(language, CONTAINER[self.settings.render.codec])
+        film = output_path(self.project, self.settings, language)
         return Outcome(language, film, self.store.stage_folder("report", language) / "report.html")
 
     # ------------------------------------------------------------------------------------------------------- internals
@@ -134,11 +132,7 @@ class Pipeline:
             inputs[name] = file_digest(path) if path.is_file() else "absent"
         for name, value in stage.values(self.project, language).items():
             inputs[name] = value_digest(value)
-        dumped = self.settings.model_dump(mode="json")
-        settings = {}
-        for key in stage.reads:
-            section, _, name = key.partition(".")
-            settings |= {f"{section}.{k}": v for k, v in dumped[section].items() if not name or k == name}
+        settings = read_settings(self.settings, stage.reads)
         weights = stage.weights(self.settings)
         return StageRecord(stage.name, "done", inputs, settings, stage.version, {}, weights)
 
@@ -202,3 +196,15 @@ class Pipeline:
         )
         self.store.finish(done, language)
         self.listener(Event("end", stage.name, language, seconds=seconds))
+
+
+def read_settings(settings: Settings, reads: Sequence[str]) -> dict[str, object]:
+    """The settings that a stage reads: "section" for all of it, "-section.key" for all but one, "section.key" for one."""
+    dumped, chosen = settings.model_dump(mode="json"), {}
+    for entry in reads:
+        section, _, key = entry.lstrip("-").partition(".")
+        if entry.startswith("-"):
+            del chosen[f"{section}.{key}"]
+        else:
+            chosen |= {f"{section}.{k}": v for k, v in dumped[section].items() if not key or k == key}
+    return chosen

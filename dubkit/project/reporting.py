@@ -20,6 +20,7 @@ SCHEMA = "dubkit.report/1"
 def make_report(work: Work) -> list[Path]:
     """Writes report.json and report.html."""
     from dubkit.lips.result import LipResult
+    from dubkit.project.stages import output_path
 
     media = work.media()
     jobs = []
@@ -29,7 +30,7 @@ def make_report(work: Work) -> list[Path]:
                      "changed": _ranges(result.changed)})  # fmt: skip
     altered = sorted({frame for job in jobs for start, stop in job["changed"] for frame in range(start, stop)})
     voice = work.store.stage_folder("voice", work.language)
-    film = work.project.output_path(work.language, _container(work))
+    film = output_path(work.project, work.settings, work.language)
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "dubkit": __version__,
@@ -46,12 +47,6 @@ def make_report(work: Work) -> list[Path]:
         artefacts.write_json(work.folder / "report.json", report, dict[str, Any]),
         write_report(work.folder / "report.html", report),
     ]
-
-
-def _container(work: Work) -> str:
-    from dubkit.render.encode import CONTAINER
-
-    return CONTAINER[work.settings.render.codec]
 
 
 def _lines(work: Work, voice: Path) -> list[dict[str, Any]]:

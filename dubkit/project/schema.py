@@ -26,18 +26,20 @@ SCHEMA = "dubkit.project/1"
 SUFFIX = ".dub.toml"
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
+    """A TOML table: unknown keys are errors, instances are immutable."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Source(_Table):
+class Source(Table):
     """The film as it is."""
 
     film: str = Field(description="the film, relative to this file")
     language: str = Field("en", description="language spoken in the film, ISO 639-1")
 
 
-class Target(_Table):
+class Target(Table):
     """One dub. The dialogue comes as one track, as a stem per speaker, as a file a line, as subtitles to be spoken, or mixed."""
 
     dialogue: str | None = Field(None, description="one track with the whole dialogue, as long as the film")
@@ -60,7 +62,7 @@ class Target(_Table):
         return {name: path for name, path in named.items() if path}
 
 
-class CastMember(_Table):
+class CastMember(Table):
     """A character: the voices (speakers) and faces that are theirs, and the voice that speaks the dub."""
 
     name: str
@@ -72,7 +74,7 @@ class CastMember(_Table):
         return self.voice.get(language) if isinstance(self.voice, dict) else self.voice
 
 
-class LockEntry(_Table):
+class LockEntry(Table):
     """A person's decision; no re-run overrules it: *which line* (or voice, or face) and *who it is* (see ``types.Lock``)."""
 
     turn: str | None = Field(None, description="id of the turn")
@@ -107,14 +109,14 @@ class LockEntry(_Table):
         )
 
 
-class Output(_Table):
+class Output(Table):
     """Where the finished films go."""
 
     folder: str = Field(".", description="relative to this file")
     name: str = Field("{name}.{language}", description="may use {name} and {language}")
 
 
-class Project(_Table):
+class Project(Table):
     """A whole project file."""
 
     schema_: str = Field(SCHEMA, alias="schema")
@@ -225,10 +227,10 @@ def parse(text: str, name: str = "project") -> Project:
     try:
         return Project.model_validate(data)
     except ValidationError as error:
-        raise ProjectError("\n".join(f"{name}: {_explain(problem)}" for problem in error.errors())) from error
+        raise ProjectError("\n".join(f"{name}: {explain(problem)}" for problem in error.errors())) from error
 
 
-def _explain(problem: dict[str, Any]) -> str:
+def explain(problem: dict[str, Any]) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     kind, found = problem["type"], problem["input"]
     if kind == "extra_forbidden":

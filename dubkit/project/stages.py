@@ -243,6 +243,13 @@ def resolved(project: ProjectFile, settings: Settings) -> Settings:
     )
 
 
+def output_path(project: ProjectFile, settings: Settings, language: str) -> Path:
+    """Where the finished film of a language goes; the suffix follows the codec where the project names none."""
+    from dubkit.media.codecs import CODECS
+
+    return project.output_path(language, CODECS[settings.render.codec].containers[0])
+
+
 def _film(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:
     return {"source.film": project.film}
 
@@ -283,21 +290,78 @@ def _output(project: ProjectFile, language: str | None) -> dict[str, Any]:
 
 
 def _lip_weights(settings: Settings) -> dict[str, str]:
-    from dubkit.lips.engine import weights_digest
+    from dubkit.lips.checkpoint import weights_digest
 
-    return {"lips": weights_digest(settings.lips)}
+    return {settings.lips.weights: weights_digest(settings.lips.weights)}
 
+
+# A setting of the speech section that is not named here makes both of its stages stale when it changes.
+_ONLY_DIARIZE = ("diarizer", "diarization", "num_speakers", "min_speakers", "max_speakers")
+_ONLY_TRANSCRIBE = ("transcriber", "transcript", "whisper_model", "align", "batch_size")
 
 STAGES: tuple[Stage, ...] = (
     Stage("ingest", "read the film", ingest, reads=("media",), files=_film),
     Stage("shots", "find the cuts", shots, ("ingest",), ("faces.shots",), files=_replacement("faces", "shots")),
-    Stage("diarize", "who speaks when", diarize, ("ingest",), ("speech.diarizer", "speech.diarization", "speech.num_speakers", "speech.min_speakers", "speech.max_speakers"), files=_replacement("speech", "diarization")),
-    Stage("transcribe", "what they say", transcribe, ("ingest", "diarize"), ("speech.transcriber", "speech.transcript", "speech.whisper_model", "speech.align"), files=_replacement("speech", "transcript"), values=_source_language),
-    Stage("faces", "follow the faces", faces, ("ingest", "shots"), ("faces",)),
-    Stage("match", "whose voice is whose face", match, ("ingest", "shots", "diarize", "transcribe", "faces"), ("cast",), values=_decisions),
-    Stage("voice", "the dub: lines, timing, mix", voice, ("ingest", "diarize", "transcribe"), ("voice",), per_language=True, files=_target_files, values=_voices),
-    Stage("lips", "move the mouths", lips, ("ingest", "shots", "diarize", "faces", "match", "voice"), ("lips",), per_language=True, weights=_lip_weights),
-    Stage("render", "encode what changed", render, ("ingest", "shots", "voice", "lips"), ("render",), per_language=True, values=_output),
-    Stage("report", "say what was done", report, ("ingest", "diarize", "transcribe", "match", "voice", "lips", "render"), per_language=True),
-)  # fmt: skip
+    Stage(
+        "diarize",
+        "who speaks when",
+        diarize,
+        ("ingest",),
+        ("speech", "-speech.device", *(f"-speech.{key}" for key in _ONLY_TRANSCRIBE)),
+        files=_replacement("speech", "diarization"),
+    ),
+    Stage(
+        "transcribe",
+        "what they say",
+        transcribe,
+        ("ingest", "diarize"),
+        ("speech", "-speech.device", *(f"-speech.{key}" for key in _ONLY_DIARIZE)),
+        files=_replacement("speech", "transcript"),
+        values=_source_language,
+    ),
+    Stage("faces", "follow the faces", faces, ("ingest", "shots"), ("faces", "-faces.shots")),
+    Stage(
+        "match",
+        "whose voice is whose face",
+        match,
+        ("ingest", "shots", "diarize", "transcribe", "faces"),
+        ("cast",),
+        values=_decisions,
+    ),
+    Stage(
+        "voice",
+        "the dub: lines, timing, mix",
+        voice,
+        ("ingest", "diarize", "transcribe", "match"),
+        ("voice",),
+        per_language=True,
+        files=_target_files,
+        values=_voices,
+    ),
+    Stage(
+        "lips",
+        "move the mouths",
+        lips,
+        ("ingest", "shots", "diarize", "faces", "match", "voice"),
+        ("lips", "-lips.batch_size"),
+        per_language=True,
+        weights=_lip_weights,
+    ),
+    Stage(
+        "render",
+        "encode what changed",
+        render,
+        ("ingest", "shots", "voice", "lips"),
+        ("render",),
+        per_language=True,
+        values=_output,
+    ),
+    Stage(
+        "report",
+        "say what was done",
+        report,
+        ("ingest", "diarize", "transcribe", "match", "voice", "lips", "render"),
+        per_language=True,
+    ),
+)
 STAGE = {stage.name: stage for stage in STAGES}

@@ -20,7 +20,6 @@ from dubkit.settings import RenderSettings
 from dubkit.types import FrameRange, Media, Shot
 
 VERSION = "1"
-CONTAINER = {"h264": ".mp4", "h265": ".mp4", "prores": ".mov", "dnxhr": ".mov", "ffv1": ".mkv"}
 _ENCODER_KEYS = ("codec", "quality", "speed")  # the settings that a piece's bytes depend on
 
 
@@ -43,7 +42,7 @@ def plan_pieces(
         frames = FrameRange(start, stop)
         inside = sorted(digest for digest, where in lips.items() if len(where & frames))
         digest = value_digest([VERSION, media.digest, start, stop, inside, encoder])
-        pieces.append(Piece(frames, folder / f"{start:07}-{stop:07}-{digest[:16]}{PIECE_SUFFIX[settings.codec]}"))
+        pieces.append(Piece(frames, folder / f"{start:07}-{stop:07}-{digest[:16]}{PIECE_SUFFIX}"))
     return pieces
 
 
