@@ -127,7 +127,9 @@ class VoiceSettings(Section):
         description="programme loudness: LUFS, or ebu-r128 (-23), atsc-a85 (-24), streaming (-16); none: as the source",
     )
     true_peak: float = Field(-1.0, le=0, description="dBTP, never exceeded")
-    stems: bool = Field(True, description="write dialogue, M&E and mix as separate files")
+    stem_format: Literal["flac", "bwf"] = Field(
+        "flac", description="bwf: stems, dialogue, background and mix also as Broadcast Wave with start timecode"
+    )
 
     @field_validator("loudness")
     @classmethod

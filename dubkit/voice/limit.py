@@ -1,0 +1,73 @@
+"""True peak: a look-ahead gain that is 1 wherever the ceiling is kept, so that those samples stay what they are.
+
+ffmpeg's alimiter watches sample peaks, and around a resampler it would change every sample of the film, M&E included.
+Here the wanted gain (ceiling / oversampled peak) is held by a running minimum and smoothed by a running mean of the
+same width, the textbook look-ahead limiter (Zölzer, DAFX, 2nd ed., 4.2.2): the mean of minima never exceeds the
+wanted gain at the peak itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from dubkit.voice.loudness import oversampled_peaks
+from dubkit.voice.tracks import RATE, Track
+
+LOOK = RATE // 100  # samples to each side, 10 ms
+CONTEXT = 2 * LOOK + 64
+MARGIN_DB = 0.1  # another meter's oversampling filter may read a little more than ours
+
+
+def limited(
+    track: Track,
+    ceiling_db: float,
+    groups: Sequence[Sequence[int]],
+    acted: Callable[[int, int], None] = lambda group, samples: None,
+) -> Track:
+    """``track`` with no true peak over ``ceiling_db`` dBTP. Channels of a group get the same gain.
+
+    ``acted(group, samples)`` is told where and for how long the gain was under 1.
+    """
+    ceiling = 10 ** ((ceiling_db - MARGIN_DB) / 20)
+
+    def walk() -> Iterator[np.ndarray]:
+        for padded, left, size in _with_context(track):
+            block = padded[:, left : left + size].copy()
+            for number, group in enumerate(groups):
+                gain = _gain(padded[list(group)], ceiling)
+                if gain is not None:
+                    inner = gain[left : left + size]
+                    block[list(group)] *= inner
+                    acted(number, int(np.count_nonzero(inner < 1)))
+            yield block
+
+    return Track(track.channels, track.samples, walk)
+
+
+def _gain(audio: np.ndarray, ceiling: float) -> np.ndarray | None:
+    """float32 (n,), or None where nothing has to be done."""
+    from scipy.ndimage import minimum_filter1d, uniform_filter1d
+
+    if np.abs(audio).max(initial=0.0) < ceiling / 2:  # oversampling cannot double real sound
+        return None
+    wanted = np.minimum(1.0, ceiling / np.maximum(oversampled_peaks(audio).astype(np.float64), 1e-9))
+    if wanted.min() >= 1.0:
+        return None
+    held = minimum_filter1d(wanted, 2 * LOOK + 1)
+    near = minimum_filter1d(held, 2 * LOOK + 1) < 1.0
+    return np.where(near, uniform_filter1d(held, 2 * LOOK + 1), 1.0).astype(np.float32)
+
+
+def _with_context(track: Track) -> Iterator[tuple[np.ndarray, int, int]]:
+    """Every block with CONTEXT samples of its neighbours: (padded, samples before the block, samples of the block)."""
+    before = np.zeros((track.channels, 0), np.float32)
+    blocks = track.walk()
+    block = next(blocks, None)
+    while block is not None:
+        following = next(blocks, None)
+        after = following[:, :CONTEXT] if following is not None else block[:, :0]
+        yield np.concatenate([before, block, after], axis=1), before.shape[1], block.shape[1]
+        before = np.concatenate([before, block], axis=1)[:, -CONTEXT:]
+        block = following

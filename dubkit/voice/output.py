@@ -1,0 +1,148 @@
+"""The files of a dub: balance, stems, dialogue, background, mix; and what was measured of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dubkit.errors import InputError
+from dubkit.settings import VoiceSettings
+from dubkit.types import DubLine
+from dubkit.voice import levels, loudness, mix
+from dubkit.voice.background import Background
+from dubkit.voice.dialogue import Dialogue
+from dubkit.voice.limit import limited
+from dubkit.voice.tracks import RATE, Track, file_track, scaled, summed, write_track
+
+FULL_SCALE = -0.2  # dBFS: no stem clips
+CLOSE = 0.2  # LU: nearer than this to the target is done
+ATTEMPTS = 3  # the limiter takes loudness away; the next attempt gives it back
+MOST_TRIM = 12.0  # dB by which the dialogue is moved to reach the source's loudness
+
+Energies = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Files and their measures."""
+
+    lines: tuple[DubLine, ...]  # with the gains that they got
+    stems: dict[str, Path]
+    dialogue: Path
+    background: Path | None
+    mix: Path
+    loudness: dict[str, Any]
+
+    def paths(self) -> list[Path]:
+        return [*self.stems.values(), self.dialogue, self.mix, *([self.background] if self.background else [])]
+
+
+def write_dub(
+    dialogue: Dialogue,
+    background: Background,
+    heard: levels.Original | None,
+    samples: int,
+    folder: Path,
+    settings: VoiceSettings,
+    progress: Callable[[float], None],
+) -> Written:
+    """Writes everything into ``folder``; ``heard`` is the original's loudness. ``progress`` is told 0 to 1."""
+    energies = loudness.joint_energy(background.track, dialogue.whole(samples), mix.placing(background.track.channels))
+    wanted = loudness.target(settings.loudness)
+    as_source = wanted is None
+    if wanted is None:
+        wanted = loudness.integrated(heard.steps.sum(axis=0)) if heard else levels.NEUTRAL
+    aim = wanted
+    for attempt in range(ATTEMPTS):
+        trim, gain = _balance(energies, aim, as_source, settings)
+        spoken, beside = dialogue.louder(trim * gain), scaled(background.track, gain)
+        progress(0.2)
+        written = _write(spoken, beside, background.said, samples, folder, settings)
+        progress(0.9)
+        error = wanted - written.loudness["integrated_lufs"]
+        if abs(error) <= CLOSE or not np.isfinite(error) or (as_source and settings.level == "keep"):
+            break
+        if attempt + 1 < ATTEMPTS:
+            aim += error
+    written.loudness.update(
+        target_lufs=round(wanted, 2),
+        dialogue_trim_db=_db(trim),
+        programme_gain_db=_db(gain),
+        within_half_lu=bool(abs(error) <= 0.5),
+    )
+    return written
+
+
+def _balance(energies: Energies, aim: float, as_source: bool, settings: VoiceSettings) -> tuple[float, float]:
+    """(factor of the dialogue alone, factor of the whole programme) that bring the mix to ``aim`` LUFS.
+
+    "As the source" moves only the dialogue, so that the M&E stays what it is; a number moves the whole programme.
+    """
+    background, both, dialogue = energies
+    now = loudness.integrated(np.maximum(background + 2 * both + dialogue, 0))
+    if not np.isfinite(now):
+        if as_source:
+            return 1.0, 1.0
+        raise InputError("the dub has no sound whose loudness could be set")
+    if not as_source:
+        return 1.0, 10 ** ((aim - now) / 20)
+    if settings.level == "keep" or not np.isfinite(aim):
+        return 1.0, 1.0
+    return loudness.solve_gain(energies, aim, MOST_TRIM), 1.0
+
+
+def _write(
+    dialogue: Dialogue, background: Track, said: str, samples: int, folder: Path, settings: VoiceSettings
+) -> Written:
+    names = _file_names(list(dialogue.speakers))
+    stems = {s: write_track(folder / "stems" / names[s], _unclipped(t)) for s, t in dialogue.speakers.items()}
+    parts = [file_track(path, samples) for path in stems.values()]
+    if dialogue.rest:
+        parts.append(file_track(write_track(folder / "stems" / "_nobody.flac", _unclipped(dialogue.rest)), samples))
+    whole = file_track(write_track(folder / "dialogue.flac", _unclipped(summed(parts, samples))), samples)
+    beside = write_track(folder / "background.flac", background) if said else None
+    measured = _write_mix(background, whole, folder / "mix.flac", settings)
+    return Written(dialogue.lines, stems, folder / "dialogue.flac", beside, folder / "mix.flac", measured)
+
+
+def _write_mix(background: Track, dialogue: Track, path: Path, settings: VoiceSettings) -> dict[str, Any]:
+    """The mix under the true-peak ceiling, and what ffmpeg measures in the written file."""
+    places = [int(c) for c in np.flatnonzero(mix.placing(background.channels))]
+    others = [c for c in range(background.channels) if c not in places]
+    groups, acted = [places, *([others] if others else [])], [0, 0]
+
+    def count(group: int, samples: int) -> None:
+        acted[group] += samples
+
+    write_track(path, limited(mix.mixed(background, dialogue), settings.true_peak, groups, count))
+    programme, peak = loudness.measure(path)
+    return {
+        "integrated_lufs": round(programme, 2),
+        "true_peak_dbtp": round(peak, 2),
+        "limited_s": round(acted[0] / RATE, 3),
+        "limited_beside_dialogue_s": round(acted[1] / RATE, 3),
+    }
+
+
+def _file_names(speakers: list[str]) -> dict[str, str]:
+    """A file name for every speaker, safe on every system, no two alike."""
+    names: dict[str, str] = {}
+    for speaker in speakers:
+        safe = re.sub(r"[^\w.-]+", "_", speaker).strip("._") or "speaker"
+        while f"{safe}.flac".lower() in (used.lower() for used in names.values()):
+            safe += "_"
+        names[speaker] = f"{safe}.flac"
+    return names
+
+
+def _unclipped(track: Track) -> Track:
+    return limited(track, FULL_SCALE, [range(track.channels)])
+
+
+def _db(factor: float) -> float:
+    return round(20 * float(np.log10(factor)), 2)

@@ -1,0 +1,116 @@
+"""An M&E made of the film's own sound by taking the speech out; optional, by an engine of source separation.
+
+To add one: a class with ``name`` and ``without_speech(mix, output)`` (paths of sound files of one or two channels), a
+file beside this one or below, and its name in ``SEPARATORS``. Only the channels that carry dialogue go through it, ten
+minutes at a time; all others stay the samples they are.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from dubkit.engines import Engine, create
+from dubkit.errors import EngineUnavailable, MediaError
+from dubkit.voice.tracks import RATE, Track, exactly, file_samples, file_track, write_track
+
+PART, OVERLAP = 600 * RATE, 2 * RATE  # samples: what an engine gets at once, and what two parts share
+
+
+class Separator(Protocol):
+    """Takes speech out of sound."""
+
+    name: str
+
+    def without_speech(self, mix: Path, output: Path) -> None:
+        """Reads ``mix`` (48 kHz, 1 or 2 channels), writes everything but speech to ``output``, same length."""
+        ...
+
+
+SEPARATORS: Mapping[str, Engine] = {
+    "demucs": Engine("dubkit.voice.separate:Demucs", "pip install demucs", "Hybrid Transformer Demucs, MIT"),
+}
+
+
+class Demucs:
+    """htdemucs through its own program; it fetches its weights at first use."""
+
+    name = "demucs (htdemucs)"
+
+    def __init__(self) -> None:
+        if find_spec("demucs") is None:
+            raise EngineUnavailable("demucs", "the package 'demucs' is missing", SEPARATORS["demucs"].install)
+
+    def without_speech(self, mix: Path, output: Path) -> None:
+        from dubkit.process import run
+
+        folder = output.parent / "demucs"
+        run([sys.executable, "-m", "demucs", "--two-stems", "vocals", "-n", "htdemucs", "--float32", "-o", folder, mix])
+        found = sorted(folder.glob("*/*/no_vocals.wav"))
+        if not found:
+            raise MediaError(f"demucs wrote no no_vocals.wav for {mix.name}")
+        found[-1].replace(output)
+
+
+def separated(original: Path, channels: Sequence[int], output: Path, engine: str) -> tuple[Path, str]:
+    """Writes the original without speech to ``output``; returns it and the engine's name."""
+    separator: Separator = create("separator", SEPARATORS, engine)
+    samples = file_samples(original)
+    whole = file_track(original, samples)
+    groups = [channels[i : i + 2] for i in range(0, len(channels), 2)]
+    with tempfile.TemporaryDirectory(prefix="dubkit-separate-", dir=output.parent) as folder:
+        done = {tuple(group): _separate(original, group, samples, separator, Path(folder)) for group in groups}
+
+        def walk() -> Iterator[np.ndarray]:
+            walks = {group: track.walk() for group, track in done.items()}
+            for block in whole.walk():
+                result = block.copy()
+                for group, blocks in walks.items():
+                    result[list(group)] = next(blocks)
+                yield result
+
+        write_track(output, Track(whole.channels, samples, walk))
+    return output, separator.name
+
+
+def _separate(original: Path, group: Sequence[int], samples: int, separator: Separator, folder: Path) -> Track:
+    """Some channels, part by part; two parts fade into each other where they overlap."""
+    name, parts = "-".join(map(str, group)), []
+    for start in range(0, max(1, samples - OVERLAP), PART - OVERLAP):
+        length = min(PART, samples - start)
+        source, result = folder / f"{name}-{start}.in.wav", folder / f"{name}-{start}.flac"
+        track = file_track(original, length, shift=-start)
+        chosen = Track(len(group), length, lambda t=track: (block[list(group)] for block in t.walk()))
+        write_track(source.with_suffix(".flac"), chosen)
+        separator.without_speech(source.with_suffix(".flac"), folder / "out.wav")
+        given = file_samples(folder / "out.wav")
+        if abs(given - length) > RATE // 100:
+            raise MediaError(f"{separator.name} gave {given} samples for {length}")
+        write_track(result, _in_channels(file_track(folder / "out.wav", length), len(group)))
+        parts.append((start, length, result))
+
+    def walk() -> Iterator[np.ndarray]:
+        held = np.zeros((len(group), 0), np.float32)
+        for number, (_start, length, path) in enumerate(parts):
+            last = number == len(parts) - 1
+            audio = np.concatenate(list(file_track(path, length).walk()), axis=1)
+            if held.shape[1]:
+                fade = np.linspace(0, 1, held.shape[1], dtype=np.float32)
+                audio[:, : held.shape[1]] = audio[:, : held.shape[1]] * fade + held * (1 - fade)
+            body = audio if last else audio[:, :-OVERLAP]
+            held = audio[:, audio.shape[1] - OVERLAP :] if not last else held[:, :0]
+            yield body
+
+    return Track(len(group), samples, lambda: exactly(walk(), samples, len(group), 0))
+
+
+def _in_channels(track: Track, channels: int) -> Track:
+    if track.channels == channels:
+        return track
+    return Track(channels, track.samples, lambda: (block.mean(axis=0, keepdims=True) for block in track.walk()))
