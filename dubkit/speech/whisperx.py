@@ -54,23 +54,30 @@ class WhisperX:
         language = language or detect_language(model, sound, turns)
         aligner = Aligner(language, device) if settings.align == "wav2vec2" else None
         words: list[list[Word]] = [[] for _ in turns]
+        texts = [""] * len(turns)
         batch: list[_Clip] = []
         for clip in _clips(sound, turns, settings.vad):
             batch.append(clip)
             if len(batch) == settings.batch_size:
-                self._hear(model, batch, language, aligner, words)
+                self._hear(model, batch, language, aligner, texts, words)
                 progress(batch[-1].turn + 1, len(turns))
                 batch = []
         if batch:
-            self._hear(model, batch, language, aligner, words)
+            self._hear(model, batch, language, aligner, texts, words)
         progress(len(turns), len(turns))
         return tuple(
-            Line(turn.id, turn.id, turn.segment, turn.speaker, _text(said), tuple(said), language)
-            for turn, said in zip(turns, words, strict=True)
+            Line(turn.id, turn.id, turn.segment, turn.speaker, text, tuple(said), language)
+            for turn, text, said in zip(turns, texts, words, strict=True)
         )
 
     def _hear(
-        self, model: Any, batch: list[_Clip], language: str, aligner: Aligner | None, words: list[list[Word]]
+        self,
+        model: Any,
+        batch: list[_Clip],
+        language: str,
+        aligner: Aligner | None,
+        texts: list[str],
+        words: list[list[Word]],
     ) -> None:
         """Transcribes one batch of clips and appends their words to those of their turns."""
         from faster_whisper import BatchedInferencePipeline
@@ -89,6 +96,7 @@ class WhisperX:
         for segment in segments:
             i = min(int(np.searchsorted(ends, (segment.start + segment.end) / 2)), len(batch) - 1)
             clip, shift = batch[i], batch[i].start - float(starts[i])
+            texts[clip.turn] = f"{texts[clip.turn]} {segment.text.strip()}".strip()
             if aligner is not None:
                 words[clip.turn] += aligner.words(segment.text.strip(), clip.samples, clip.start)
                 continue
@@ -97,10 +105,6 @@ class WhisperX:
                 words[clip.turn].append(
                     Word(Segment(start, max(start, end)), word.word.strip(), float(word.probability))
                 )
-
-
-def _text(words: Sequence[Word]) -> str:
-    return " ".join(word.text for word in words)
 
 
 def _device(name: str) -> str:
