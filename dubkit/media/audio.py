@@ -133,9 +133,20 @@ def _write(path: Path, pieces: Iterator[np.ndarray], sample_rate: int, seconds: 
                 raise InputError(
                     f"{path.name}: the sound has values that are not numbers (NaN or infinite) at {where:.3f} s"
                 )
-            file.write(np.ascontiguousarray(block.T, np.float32))
+            exact = to_int24(block) if style["format"] == "FLAC" else block.astype(np.float32, copy=False)
+            file.write(np.ascontiguousarray(exact.T))
             position += block.shape[1]
             block = next(pieces, None)
+
+
+def to_int24(audio: np.ndarray) -> np.ndarray:
+    """Float in -1..1 to 24 bits in the upper bits of int32; values beyond become full scale.
+
+    libsndfile's own float conversion scales by 2^23 - 1 on the way out and by 2^23 on the way in, so that even 16-bit
+    sound would not come back as the samples it was.
+    """
+    steps = np.rint(audio.astype(np.float64) * (1 << 23))
+    return np.clip(steps, -(1 << 23), (1 << 23) - 1).astype(np.int32) << 8
 
 
 def _stream(path: Path, container, index: int | None):

@@ -141,7 +141,7 @@ def _file_names(speakers: list[str]) -> dict[str, str]:
 
 
 def _unclipped(track: Track) -> Track:
-    return limited(track, FULL_SCALE, [range(track.channels)])
+    return limited(track, FULL_SCALE, [range(track.channels)], oversample=False)
 
 
 def _db(factor: float) -> float:

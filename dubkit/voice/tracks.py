@@ -190,6 +190,8 @@ def write_track(path: Path, track: Track) -> Path:
     """Writes FLAC, 24 bits, atomically; values beyond full scale are clipped there. Returns ``path``."""
     import soundfile
 
+    from dubkit.media.audio import to_int24
+
     with (
         replacing(path) as temporary,
         soundfile.SoundFile(temporary, "w", RATE, track.channels, "PCM_24", format="FLAC") as file,
@@ -197,13 +199,6 @@ def write_track(path: Path, track: Track) -> Path:
         for block in track.walk():
             file.write(to_int24(block).T)
     return path
-
-
-def to_int24(audio: np.ndarray) -> np.ndarray:
-    """Float in -1..1 to 24 bits in the upper bits of int32. libsndfile's own float conversion scales by 2^23 - 1 on
-    the way out and by 2^23 on the way in, so it would change every sample."""
-    steps = np.rint(audio.astype(np.float64) * (1 << 23))
-    return np.clip(steps, -(1 << 23), (1 << 23) - 1).astype(np.int32) << 8
 
 
 def _open(path: Path):
