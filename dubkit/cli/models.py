@@ -2,6 +2,79 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
+from rich.markup import escape
+from rich.table import Table
+
+from dubkit.cli.common import out
 
 app = typer.Typer(help="Weights: what is there, where from, under which licence.", no_args_is_help=True)
+_Name = Annotated[str, typer.Argument(help="A name from `dubkit models list`.", show_default=False)]
+
+
+@app.command("list")
+def list_() -> None:
+    """Show the weights that are here, and those that are known and how to get them."""
+    from dubkit.errors import WeightsError
+    from dubkit.known_weights import KNOWN
+    from dubkit.weights import default_generator, installed, models_folder
+
+    try:
+        default = default_generator()
+    except WeightsError:
+        default = ""
+    here = installed()
+    table = Table("name", "kind", "size", "licence", "from", title="On this machine", title_justify="left")
+    for weights in here:
+        name = f"{weights.name} [green](auto)[/]" if weights.name == default else weights.name
+        table.add_row(name, weights.kind, _size(weights.size), escape(weights.licence), weights.where)
+    out.print(table)
+    table = Table("name", "kind", "licence", "to get it", title="Known, not on this machine", title_justify="left")
+    for known in KNOWN.values():
+        if known.name not in {weights.name for weights in here}:
+            how = known.remedy() if known.url or known.install else f"by hand: {known.source}; then dubkit models add"
+            table.add_row(known.name, known.kind, escape(known.licence), escape(how))
+    out.print(table)
+    out.print(f"Your own weights are kept in {models_folder()}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def fetch(name: _Name) -> None:
+    """Download known weights and check them."""
+    from rich.progress import DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    from dubkit import weights
+
+    with Progress("{task.description}", DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as bars:
+        task = bars.add_task(name, total=None)
+        got = weights.fetch(name, lambda done, total: bars.update(task, completed=done, total=total or None))
+    out.print(f"{got.name} is in {got.path}\nLicence: {got.licence}", soft_wrap=True, highlight=False, markup=False)
+
+
+@app.command()
+def add(
+    file: Annotated[Path, typer.Argument(help="The weight file.", show_default=False)],
+    name: Annotated[str | None, typer.Option(help="Call it by this name instead of the file's.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Its licence in words; written into every report.")] = None,
+    default: Annotated[bool, typer.Option("--default", help="Let lips.weights = auto mean it from now on.")] = False,
+) -> None:
+    """Keep a weight file of your own (copied) and give it a name."""
+    from dubkit import weights
+
+    got = weights.add(file, name, licence, default=default)
+    out.print(f"{got.name} is in {got.path}\nLicence: {got.licence}", soft_wrap=True, highlight=False, markup=False)
+
+
+@app.command()
+def verify(name: _Name) -> None:
+    """Compare a weight file with its published digest, or with what it was when it was added."""
+    from dubkit import weights
+
+    out.print(weights.verify(name), soft_wrap=True, highlight=False, markup=False)
+
+
+def _size(size: int | None) -> str:
+    return "" if size is None else f"{size / 1e6:.1f} MB"
