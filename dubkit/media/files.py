@@ -54,7 +54,8 @@ def storage_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = _DISK_ERRORS.get(error.errno)
-        if reason is None:
+        elsewhere = error.filename is not None and Path(os.fsdecode(error.filename)).parent != Path(path).parent
+        if reason is None or elsewhere:
             raise
         raise StorageError(f"cannot write {path}: {reason}") from error
     except ProcessError as error:

@@ -42,7 +42,7 @@ def probe(path: Path, settings: MediaSettings | None = None) -> Media:
         audio = tuple(_audio(path, stream, zero, warnings) for stream in container.streams.audio)
         subtitles = tuple(
             SubtitleStream(stream.index, stream.codec_context.name if stream.codec_context else "unknown",
-                           tags.language(stream.metadata), tags.get(stream.metadata, "title"))
+                           tags.language(stream.metadata), tags.title(stream.metadata))
             for stream in container.streams.subtitles
         )  # fmt: skip
         seconds = _seconds(path, container, video, audio)
@@ -171,7 +171,7 @@ def _audio(path: Path, stream, zero: float | None, warnings: list[str]) -> Audio
         start=0.0 if start is None or zero is None else start - zero,
         duration=float(stream.duration * stream.time_base) if stream.duration else None,
         language=tags.language(stream.metadata),
-        title=tags.get(stream.metadata, "title"),
+        title=tags.title(stream.metadata),
     )
 
 

@@ -30,3 +30,11 @@ def language(metadata: Mapping[str, str]) -> str | None:
     """A stream's language, None where it says that it has none."""
     found = get(metadata, "language")
     return None if found in (None, "und", "unk") else found
+
+
+def title(metadata: Mapping[str, str]) -> str | None:
+    """A stream's title; in MP4 and MOV the handler's name, unless it is one that every file has."""
+    handler = get(metadata, "handler_name")
+    return get(metadata, "title") or (
+        None if handler is None or handler.endswith("Handler") or "Media" in handler else handler
+    )
