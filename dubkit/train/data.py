@@ -1,0 +1,117 @@
+"""Prepared shards in memory: clips of talking faces and the draws each network trains on.
+
+A shard is one identity's ``NAME.faces.npy`` (frames, 112, 112, 3) uint8 BGR and ``NAME.audio.npy`` (samples,) int16 at
+16 kHz, both at 25 fps time from zero; ``shards.json`` lists them with their split and clip boundaries. No draw crosses
+a clip. All randomness comes from the one ``numpy.random.Generator`` handed in, so that a run can be repeated.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from dubkit.errors import InputError
+from dubkit.lips.mel import melspectrogram, window_start, windows
+from dubkit.train.crops import CROP, inner
+
+SCHEMA = "dubkit.shards/1"
+RATE = Fraction(25)
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Frames ``[start, stop)`` of a shard: one uncut stretch of one person speaking."""
+
+    shard: int
+    start: int
+    stop: int
+    set: str
+    identity: str
+
+
+class TalkingFaces:
+    """The clips of one split. ``faces[shard]`` are memory-mapped crops, ``mels[shard]`` (80, steps)."""
+
+    def __init__(self, folder: Path, split: str):
+        manifest = folder / "shards.json"
+        if not manifest.is_file():
+            raise InputError(f"no shards.json in {folder}; make it with `dubkit train prepare`")
+        listing = json.loads(manifest.read_text(encoding="utf-8"))
+        if listing.get("schema") != SCHEMA:
+            raise InputError(f"{manifest} is of schema {listing.get('schema')!r}, expected {SCHEMA!r}; prepare again")
+        self.faces, self.mels, self.clips = [], [], []
+        for entry in (e for e in listing["shards"] if e["split"] == split):
+            faces = np.load(folder / f"{entry['name']}.faces.npy", mmap_mode="r")
+            audio = np.load(folder / f"{entry['name']}.audio.npy")
+            shard = len(self.faces)
+            self.faces.append(faces)
+            self.mels.append(melspectrogram(audio.astype(np.float32) / 32768))
+            for start, stop in entry["clips"]:
+                self.clips.append(Clip(shard, start, stop, entry["set"], entry["identity"]))
+        if not self.clips:
+            raise InputError(f"no clip of split '{split}' in {manifest}")
+        self.sets = sorted({clip.set for clip in self.clips})
+
+    def draw_clips(self, rng: np.random.Generator, count: int, frames: int, shares: dict[str, float]) -> list[Clip]:
+        """``count`` clips of at least ``frames`` frames; each comes from a set drawn with probability ``shares``.
+        Within a set, identities are drawn by the square root of what they have, so that nobody fills the batch."""
+        drawn = []
+        for name in rng.choice(list(shares), size=count, p=np.array(list(shares.values())) / sum(shares.values())):
+            long_enough = [c for c in self.clips if c.set == name and c.stop - c.start >= frames]
+            people = sorted({c.identity for c in long_enough})
+            amounts = np.sqrt([sum(c.identity == p for c in long_enough) for p in people])
+            person = rng.choice(people, p=amounts / amounts.sum())
+            theirs = [c for c in long_enough if c.identity == person]
+            drawn.append(theirs[rng.integers(len(theirs))])
+        return drawn
+
+    def crops(self, clip: Clip, frames: np.ndarray, move: Move | None = None) -> np.ndarray:
+        """The 96 × 96 crops of ``frames`` (absolute indices) → uint8 (N, 96, 96, 3), under one augmentation."""
+        stored = self.faces[clip.shard][frames]
+        out = inner(stored) if move is None else inner(stored, move.dx, move.dy, move.scale, move.flip)
+        if move is not None and (move.gain != 1 or move.lift):
+            out = np.clip(out * np.float32(move.gain) + np.float32(move.lift), 0, 255).astype(np.uint8)
+        return out
+
+    def generator_windows(self, clip: Clip, frames: np.ndarray, gain: float = 0.0) -> np.ndarray:
+        """Mel windows of single frames, starting 40 ms early → (N, 1, 80, 16)."""
+        return _louder(windows(self.mels[clip.shard], (window_start(int(f), RATE) for f in frames)), gain)
+
+    def expert_windows(self, clip: Clip, firsts: np.ndarray, gain: float = 0.0) -> np.ndarray:
+        """Mel windows of five-frame stacks, starting with their first frame → (N, 1, 80, 16)."""
+        return _louder(windows(self.mels[clip.shard], (int(f) * 80 // 25 for f in firsts)), gain)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One augmentation, the same for all frames of a draw: shift (pixels), scale, mirror, contrast, brightness, and
+    the loudness of the voice (in units of the normalised mel: 0.08 is 1 dB)."""
+
+    dx: float = 0
+    dy: float = 0
+    scale: float = 1
+    flip: bool = False
+    gain: float = 1
+    lift: float = 0
+    mel: float = 0
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, pixels: float = 4, zoom: float = 0.06) -> Move:
+        dx, dy = rng.uniform(-pixels, pixels, 2)
+        scale = 1 + rng.uniform(-zoom, zoom)
+        gain, lift = 1 + rng.uniform(-0.2, 0.2), rng.uniform(-15, 15)
+        return cls(dx, dy, scale, bool(rng.integers(2)), gain, lift, rng.uniform(-0.5, 0.5))
+
+
+def mouth_stacks(crops: np.ndarray, firsts: np.ndarray) -> np.ndarray:
+    """Five-frame stacks of lower halves from crops (N, 96, 96, 3) uint8 → uint8 (stacks, 15, 48, 96)."""
+    lower = crops[:, CROP // 2 :].transpose(0, 3, 1, 2)
+    return lower[firsts[:, None] + np.arange(5)].reshape(len(firsts), 15, CROP // 2, CROP)
+
+
+def _louder(mel: np.ndarray, gain: float) -> np.ndarray:
+    return np.clip(mel + np.float32(gain), -4, 4) if gain else mel
