@@ -84,6 +84,11 @@ class FacesSettings(Section):
     detect_height: int = Field(360, ge=120, description="height of the proxy picture that is searched, pixels")
     min_face: float = Field(0.04, gt=0, lt=1, description="smallest face height, share of the picture's height")
     min_score: float = Field(0.6, ge=0, le=1, description="detections below are ignored")
+    identity: str = Field(
+        "auto",
+        description="how faces are told apart: appearance | dlib | sface | arcface | none; auto: dlib where it is installed, else appearance",
+    )
+    identity_weights: str | None = Field(None, description="weights path, for sface and arcface")
 
 
 class CastSettings(Section):

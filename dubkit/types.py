@@ -204,6 +204,7 @@ class FaceTrack:
     observed: np.ndarray  # (N,) bool; False where interpolated
     landmarks: np.ndarray | None = None  # (N, K, 2) float32 source pixels; K = 5 or 68
     embedding: np.ndarray | None = None  # (D,) float32, unit length: appearance of the whole track
+    embedder: str = ""  # engine that made the embedding; only embeddings of one engine can be compared
 
     def __post_init__(self) -> None:
         n = len(self.frames)

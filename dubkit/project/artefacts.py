@@ -51,7 +51,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         return {name: file[name] for name in file.files}
 
 
-_TRACK_ARRAYS = ("frames", "boxes", "scores", "observed", "landmarks", "embedding")
+_TRACK_ARRAYS = ("frames", "boxes", "scores", "observed", "landmarks", "embedding", "embedder")
 
 
 def write_tracks(path: Path, tracks: Iterable[FaceTrack]) -> Path:
@@ -62,7 +62,7 @@ def write_tracks(path: Path, tracks: Iterable[FaceTrack]) -> Path:
         for name in _TRACK_ARRAYS:
             value = getattr(track, name)
             if value is not None:
-                arrays[f"{track.id}/{name}"] = value
+                arrays[f"{track.id}/{name}"] = np.asarray(value)
     return write_arrays(path, arrays)
 
 
@@ -70,7 +70,7 @@ def read_tracks(path: Path) -> tuple[FaceTrack, ...]:
     tracks: dict[str, dict[str, Any]] = {}
     for key, value in read_arrays(path).items():
         identity, _, name = key.rpartition("/")
-        tracks.setdefault(identity, {})[name] = int(value) if name == "shot" else value
+        tracks.setdefault(identity, {})[name] = value if value.ndim else value.item()
     return tuple(FaceTrack(id=identity, **fields) for identity, fields in tracks.items())
 
 
