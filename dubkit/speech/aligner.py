@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+from dataclasses import replace
 
 import numpy as np
 
 from dubkit.errors import EngineUnavailable
+from dubkit.speech.cues import place_words
 from dubkit.speech.sound import RATE
 from dubkit.types import Segment, Word
 
@@ -44,13 +46,10 @@ class Aligner:
         except LookupError as error:  # nltk's sentence splitter, which whisperX downloads at first use
             raise _unavailable(self.metadata["language"], error) from error
         found = [word for segment in result["segments"] for word in segment["words"]]
-        words, now = [], 0.0
-        for i, word in enumerate(found):
-            known = next((w["start"] for w in found[i:] if "start" in w), duration)
-            begin = max(now, float(word.get("start", now)))
-            now = max(begin, float(word.get("end", known)))
-            words.append(Word(Segment(start + begin, start + now), word["word"], float(word.get("score", 0.0))))
-        return words
+        return [
+            replace(w, segment=Segment(start + w.segment.start, start + w.segment.end))
+            for w in place_words(found, 0.0, duration)
+        ]
 
 
 def _unavailable(language: str, error: Exception) -> EngineUnavailable:

@@ -22,7 +22,7 @@ from dubkit.progress import Progress, silent
 from dubkit.settings import SpeechSettings
 from dubkit.speech import rttm
 from dubkit.speech import turns as turn_tools
-from dubkit.types import Line, Turn
+from dubkit.types import Line, Segment, Turn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,19 +99,17 @@ def transcribe(
     if settings.transcript:
         from dubkit.speech import transcripts
 
-        return transcripts.load(Path(settings.transcript), turns, language)
-    if settings.transcriber != "none" and audio is None:
+        lines = transcripts.load(Path(settings.transcript), turns, language)
+    elif settings.transcriber != "none" and audio is None:
         raise InputError("there is no sound to transcribe; give speech.transcript, or transcriber = 'none'")
-    lines = create("transcriber", TRANSCRIBERS, settings.transcriber).transcribe(
-        audio, turns, settings, language, progress
-    )
+    else:
+        engine = create("transcriber", TRANSCRIBERS, settings.transcriber)
+        lines = engine.transcribe(audio, turns, settings, language, progress)
     return tuple(inside(line, turn) for line, turn in zip(lines, turns, strict=True))
 
 
 def inside(line: Line, turn: Turn) -> Line:
     """The line with its words clipped to the turn's bounds; a word outside is moved to the nearer end."""
-    from dubkit.types import Segment
-
     low, high = turn.segment.start, turn.segment.end
 
     def clip(value: float) -> float:

@@ -11,8 +11,10 @@ import io
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from dubkit.errors import SpeechFileError
 from dubkit.types import Segment, Word
@@ -139,11 +141,7 @@ def _parse_whisperx(text: str, name: str) -> list[Cue]:
     cues = []
     try:
         for number, segment in enumerate(json.loads(text)["segments"], 1):
-            words = tuple(
-                Word(Segment(w["start"], max(w["start"], w["end"])), w["word"].strip(), float(w.get("score", 1.0)))
-                for w in segment.get("words", ())
-                if "start" in w and "end" in w
-            )
+            words = place_words(segment.get("words", ()), float(segment["start"]), float(segment["end"]))
             span = Segment(float(segment["start"]), float(segment["end"]))
             cues.append(Cue(number, span, segment["text"].strip(), segment.get("speaker"), words=words))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -151,6 +149,17 @@ def _parse_whisperx(text: str, name: str) -> list[Cue]:
             f"{name} is not a transcript as whisperX writes it (segments with start, end, text): {error!r}"
         ) from error
     return [cue for cue in cues if cue.text]
+
+
+def place_words(words: Sequence[Mapping[str, Any]], start: float, end: float) -> tuple[Word, ...]:
+    """whisperX's words in ``[start, end)``. A word it could not align (a number) takes the place between its neighbours."""
+    placed, now = [], start
+    for i, word in enumerate(words):
+        following = next((w["start"] for w in words[i:] if "start" in w), end)
+        begin = max(now, float(word.get("start", now)))
+        now = max(begin, float(word.get("end", following)))
+        placed.append(Word(Segment(begin, now), word["word"].strip(), float(word.get("score", 0.0))))
+    return tuple(placed)
 
 
 def _without_names(cues: list[Cue]) -> list[Cue]:

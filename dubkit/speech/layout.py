@@ -26,7 +26,7 @@ def lay_out(lines: Sequence[Line], settings: SpeechSettings) -> tuple[Cue, ...]:
         for segment, text in _pieces(line, room - len(line.speaker) - 2):
             wrapped = wrap(f"{line.speaker}: {text}", settings.line_length)
             cues.append(Cue(len(cues) + 1, segment, wrapped, line.speaker, line.id))
-    return tuple(_readable(cue, after, settings) for cue, after in zip(cues, [*cues[1:], None], strict=True))
+    return tuple(_readable(cue, after, settings) for cue, after in zip(cues, [*cues[1:], None], strict=False))
 
 
 def wrap(text: str, length: int) -> str:
