@@ -96,6 +96,7 @@ def transcribe(
     progress: Progress = silent,
 ) -> tuple[Line, ...]:
     """One line a turn, words inside the turn, by the engine the settings name or the file that replaces it."""
+    language = language.replace("_", "-").split("-")[0].lower() if language else None  # models know es, not es-MX
     if settings.transcript:
         from dubkit.speech import transcripts
 

