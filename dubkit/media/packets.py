@@ -16,6 +16,7 @@ from dubkit.media.ffmpeg import url
 from dubkit.timing import NTSC_RATES, exact_rate
 
 _JITTER = 0.35  # frames; a timestamp this near to its place on the grid of a constant rate belongs there
+_FEW_HOLES = 8  # or one in fifty steps; with more, the rate is variable
 _MAX_CONFORMED = Fraction(60)
 _STANDARD_RATES = sorted([*(Fraction(rate) for rate in (12, 15, 24, 25, 30, 48, 50, 60)), *NTSC_RATES.values()])
 
@@ -152,8 +153,8 @@ def cadence(index: PacketIndex, declared: list[Fraction | None], vfr_rate: Fract
     """The rate of a film from its timestamps; ``declared`` are the container's own claims, most trusted first.
 
     Constant: a rate exists at which every timestamp lies on the grid and no two share a place. Rare long holes are
-    damage, not a variable rate. A variable-rate film is conformed to ``vfr_rate``, or to the nearest standard rate that
-    shows (nearly) every source frame, at most 60.
+    damage, not a variable rate. A variable-rate film is conformed to ``vfr_rate``, or to the standard rate of its shorter
+    steps, at most 60, so that (nearly) every source frame is shown.
     """
     times = (index.pts - index.pts[0]).astype(np.float64) * float(index.time_base)
     steps = np.diff(times)
@@ -168,20 +169,23 @@ def cadence(index: PacketIndex, declared: list[Fraction | None], vfr_rate: Fract
         gaps = np.diff(grid)
         if np.abs(places - grid).max(initial=0) > _JITTER or np.count_nonzero(gaps < 1):
             continue
-        if np.count_nonzero(gaps > 1) <= max(1, len(gaps) // 100):
+        if np.count_nonzero(gaps > 1) <= max(_FEW_HOLES, len(gaps) // 50):
             count = int(grid[-1]) + 1
             return Cadence(rate, False, count, count - len(times))
-    rate = vfr_rate or _conformed(steps)
+    rate = vfr_rate or _conformed(steps, declared)
     return Cadence(rate, True, max(1, math.floor(index.seconds * rate + Fraction(1, 2))))
 
 
-def _conformed(steps: np.ndarray) -> Fraction:
-    """The standard rate that keeps nine of ten source frames: at least 1 / the 10th percentile of their durations."""
-    wanted = 1 / float(np.percentile(steps, 10))
-    for rate in _STANDARD_RATES:
-        if rate <= _MAX_CONFORMED and float(rate) > wanted * 0.97:
-            return Fraction(rate)
-    return _MAX_CONFORMED
+def _conformed(steps: np.ndarray, declared: list[Fraction | None]) -> Fraction:
+    """The standard rate nearest to that of the short steps; the container's claim decides between 30 and 29.97."""
+    short = steps[steps <= 1.5 * np.percentile(steps, 10)]
+    wanted = 1 / float(np.median(short))
+    claims = [exact_rate(claim) for claim in declared if claim and claim <= _MAX_CONFORMED]
+    near = [rate for rate in claims if rate in _STANDARD_RATES and abs(float(rate) / wanted - 1) < 0.03]
+    # Whole rates first: of two equally near, the jitter of the timestamps must not choose the odd one.
+    standard = sorted(_STANDARD_RATES, key=lambda rate: (rate.denominator, rate))
+    nearest = min(standard, key=lambda rate: round(abs(math.log(float(rate) / wanted)), 2))
+    return near[0] if near else min(nearest, _MAX_CONFORMED)
 
 
 def nearest_frames(index: PacketIndex, rate: Fraction, num_frames: int) -> np.ndarray:
