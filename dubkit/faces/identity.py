@@ -1,6 +1,6 @@
 """Which tracks show the same person: grouping by looks, under what cannot and what must be.
 
-Embeddings are calibrated by their engine so that a cosine of 0.5 is undecided. Two faces in one frame are two people.
+Two faces in one frame are two people, and what a person has said is not up for discussion.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from dubkit.faces.embed import MOST, ODDS
 from dubkit.types import FaceTrack
 
-SLOPE = 14.0  # nats for one unit of cosine above 0.5
 NO_LOOKS = -1.0  # log-odds that two tracks without embeddings are one person
 IMPOSSIBLE = -1e9
 
@@ -26,10 +26,11 @@ def affinity(tracks: Sequence[FaceTrack], same: Pair = _never, different: Pair =
     """(N, N) log-odds from looks that two tracks are one person; IMPOSSIBLE where they share a frame."""
     n = len(tracks)
     table = np.full((n, n), NO_LOOKS)
-    known = [i for i, track in enumerate(tracks) if track.embedding is not None]
-    if known:
+    for embedder in sorted({track.embedder for track in tracks if track.embedding is not None}):
+        known = [i for i, t in enumerate(tracks) if t.embedding is not None and t.embedder == embedder]
         vectors = np.stack([tracks[i].embedding for i in known])
-        table[np.ix_(known, known)] = SLOPE * (vectors @ vectors.T - 0.5)
+        even, slope = ODDS[embedder]
+        table[np.ix_(known, known)] = np.clip(slope * (vectors @ vectors.T - even), -MOST, MOST)
     for i in range(n):
         for j in range(i):
             together = tracks[i].shot == tracks[j].shot and len(tracks[i].range & tracks[j].range)

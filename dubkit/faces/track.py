@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from dubkit.faces.base import Detections, FaceDetector, create_detector, iou
+from dubkit.faces.embed import Embedder, create_embedder
 from dubkit.faces.fill import Sighting, finish
 from dubkit.faces.flow import Motion, motions
 from dubkit.progress import Progress, silent
@@ -27,6 +28,7 @@ from dubkit.types import FaceTrack, Shot, VideoStream
 WEAK = 0.55  # share of min_score that is enough to continue a track, though not to begin one
 LOST_SECONDS = 1.2  # a track not seen for longer has ended
 REACH = 0.8  # how far a detection may be from the predicted place, face widths
+PORTRAITS, PORTRAIT_GAP = 3, 15  # pictures kept of each face, and frames between them
 COVERED = 0.12  # overlap with another track from which flow may follow the wrong face
 
 
@@ -39,6 +41,7 @@ class LiveTrack:
     box: np.ndarray = None  # (4,) where it is now
     colours: np.ndarray = None  # histogram of what it looks like
     speeds: deque = field(default_factory=lambda: deque(maxlen=8))  # recent shifts, pixels a frame
+    portraits: list[tuple[float, int, np.ndarray]] = field(default_factory=list)  # quality, frame, RGB for the embedder
 
     @property
     def last_seen(self) -> int:
@@ -56,7 +59,7 @@ def track_faces(
 
     The film is read once from its first to its last frame; no seeking.
     """
-    detector = create_detector(settings)
+    detector, embedder = create_detector(settings), create_embedder(settings)
     tracks: list[FaceTrack] = []
     waiting = deque(shots)
     follower: ShotFollower | None = None
@@ -68,7 +71,7 @@ def track_faces(
             if not waiting:
                 follower = None
                 break
-            follower = ShotFollower(waiting.popleft(), detector, settings, reader.media.video)
+            follower = ShotFollower(waiting.popleft(), detector, embedder, settings, reader.media.video)
         if index in follower.shot.frames:
             follower.push(index, picture)
         if index % 25 == 0:
@@ -79,8 +82,16 @@ def track_faces(
 class ShotFollower:
     """Follows the faces of one shot, frame by frame."""
 
-    def __init__(self, shot: Shot, detector: FaceDetector, settings: FacesSettings, video: VideoStream):
-        self.shot, self.detector, self.settings, self.video = shot, detector, settings, video
+    def __init__(
+        self,
+        shot: Shot,
+        detector: FaceDetector,
+        embedder: Embedder | None,
+        settings: FacesSettings,
+        video: VideoStream,
+    ):
+        self.shot, self.detector, self.embedder = shot, detector, embedder
+        self.settings, self.video = settings, video
         self.patience = round(LOST_SECONDS * nominal(video.rate))  # frames
         self.live: list[LiveTrack] = []
         self.ended: list[LiveTrack] = []
@@ -102,6 +113,10 @@ class ShotFollower:
         for i in _match(self.live, found, index, picture, self.patience):
             if found.scores[i] >= self.settings.min_score:
                 self.live.append(_begin(found, i, index, picture, list(self.recent)))
+        if self.embedder:
+            for track in self.live:
+                if track.last_seen == index:
+                    _portray(track, picture, self.embedder)
         self.ended += [track for track in self.live if index - track.last_seen > self.patience]
         self.live = [track for track in self.live if index - track.last_seen <= self.patience]
 
@@ -112,10 +127,15 @@ class ShotFollower:
         kept.sort(key=lambda track: (track.sightings[0].frame, track.sightings[0].box[0]))
         width, height = self.video.display_size
         scale = np.array([width / self.size[0], height / self.size[1]], np.float32)
-        return [
-            finish(f"s{self.shot.index:04}f{i:02}", self.shot, t.sightings, t.motions, scale, 2 * every - 1)
-            for i, t in enumerate(kept)
-        ]
+        tracks = []
+        for i, live in enumerate(kept):
+            name = f"s{self.shot.index:04}f{i:02}"
+            track = finish(name, self.shot, live.sightings, live.motions, scale, 2 * every - 1)
+            if self.embedder and live.portraits:
+                looks = self.embedder.embed_all([picture for _, _, picture in live.portraits])
+                track = replace(track, embedding=looks, embedder=self.embedder.name)
+            tracks.append(track)
+        return tracks
 
 
 def _wanted(found: Detections, height: int, settings: FacesSettings) -> Detections:
@@ -181,6 +201,29 @@ def _begin(found: Detections, i: int, index: int, picture: np.ndarray, recent: l
         box = motion.move(corners, corners.mean(axis=0)).ravel().astype(np.float32)
         frame -= 1
     return track
+
+
+def _portray(track: LiveTrack, picture: np.ndarray, embedder: Embedder) -> None:
+    """Keeps the best few pictures of a face, some time apart, for the embedder."""
+    seen = track.sightings[-1]
+    quality = seen.score + 0.002 * float(seen.box[3] - seen.box[1])
+    close = [i for i, (_, frame, _) in enumerate(track.portraits) if seen.frame - frame < PORTRAIT_GAP]
+    rival = (
+        close[0] if close else (len(track.portraits) >= PORTRAITS and int(np.argmin([p[0] for p in track.portraits])))
+    )
+    if rival is not False and track.portraits and quality <= track.portraits[rival][0]:
+        return
+    points = None if seen.landmarks is None else seen.landmarks[None]
+    only = FaceTrack("", 0, np.array([seen.frame]), seen.box[None], np.ones(1, np.float32), np.ones(1, bool), points)
+    size = (embedder.size, embedder.size)
+    cut = cv2.warpAffine(
+        picture, embedder.transform(only, 0), size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
+    )
+    entry = (quality, seen.frame, cut)
+    if rival is False:
+        track.portraits.append(entry)
+    else:
+        track.portraits[rival] = entry
 
 
 def _sighting(found: Detections, i: int, index: int) -> Sighting:
