@@ -45,7 +45,8 @@ def inspect(path: Path) -> MediaInfo:
             codec = stream.codec_context
             look = (codec.width, codec.height, codec.pix_fmt, str(codec.sample_aspect_ratio or 1))
             channels = container.streams.audio[0].channels if container.streams.audio else 0
-            return MediaInfo(duration, rate, look, channels)
+            mean = stream.average_rate or rate
+            return MediaInfo(duration, rate, look, channels, variable=abs(mean / rate - 1) > Fraction(1, 200))
     except (av.FFmpegError, OSError) as error:
         raise MediaError(f"cannot read {path}: {error}") from error
 

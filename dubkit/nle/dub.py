@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -102,11 +103,19 @@ def dub_file(
 
 
 def dub_timeline(
-    timeline: Timeline, order: Order, folder: Path, dubber: Dubber, progress: Progress = silent
+    timeline: Timeline,
+    order: Order,
+    folder: Path,
+    dubber: Dubber,
+    progress: Progress = silent,
+    digest: Callable[[Path], str] = file_digest,
 ) -> DubResult:
-    """Dubs what the timeline uses. ``progress`` counts reel frames twice: cutting, then dubbing. Raises DubkitError."""
+    """Dubs what the timeline uses. ``progress`` counts reel frames twice: cutting, then dubbing. Raises DubkitError.
+
+    ``digest`` names the content of media; another than the file's where a container changes while its pictures do not.
+    """
     timeline = timeline.without_ours()
-    decided = plan_dub(timeline, order)
+    decided = plan_dub(timeline, order, digest)
     home = folder.resolve() / decided.key
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(str(home / ".lock")):
@@ -124,7 +133,7 @@ def dub_timeline(
     return DubResult(with_it, decided.key, tuple(placed), tuple(markers), decided.refusals, home, fresh)
 
 
-def plan_dub(timeline: Timeline, order: Order) -> Plan:
+def plan_dub(timeline: Timeline, order: Order, digest: Callable[[Path], str] = file_digest) -> Plan:
     """Reels, refusals and key. Raises TimelineError where nothing remains to dub, MediaError for unreadable media."""
     timeline = timeline.without_ours()
     uses, refusals = visible(timeline, order.scope)
@@ -152,7 +161,7 @@ def plan_dub(timeline: Timeline, order: Order) -> Plan:
         if not path.is_file():
             raise InputError(f"the dub {path} is not there")
         dub.append(file_digest(path))
-    digests = {path: file_digest(path) for path in infos}
+    digests = {path: digest(path) for path in infos}
     pieces = [
         [digests[p.media], p.speed, p.source_start, p.at, p.length, [use.record for use in p.uses]]
         for reel in reels

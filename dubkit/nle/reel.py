@@ -28,6 +28,7 @@ class MediaInfo:
     rate: Fraction  # frames a second; the nominal one for VFR
     look: tuple[object, ...]  # size, pixel format ...: pieces of one reel must look alike
     channels: int  # of its first sound stream; 0 = silent
+    variable: bool = False  # frame rate (VFR)
 
 
 @dataclass(frozen=True, slots=True)
