@@ -48,13 +48,14 @@ def slots(lines: Sequence[Line], duration: float, settings: VoiceSettings) -> di
     ordered = sorted(lines, key=lambda line: (line.segment, line.id))
     result: dict[str, Slot] = {}
     for i, line in enumerate(ordered):
-        segment = Segment(min(line.segment.start, duration), min(line.segment.end, duration))
-        later = [other for other in ordered[i + 1 :] if other.segment.start >= segment.start]
-        anyone = min((o.segment.start for o in later if o.segment.start >= segment.end), default=duration)
+        start, end = min(line.segment.start, duration), min(line.segment.end, duration)
+        later = [other for other in ordered[i + 1 :] if other.segment.start >= start]
+        anyone = min((o.segment.start for o in later if o.segment.start >= end), default=duration)
         same = min((o.segment.start for o in later if o.speaker == line.speaker), default=duration)
+        segment = Segment(start, max(start, min(end, same)))
         talked_over = any(o.segment.start < segment.end < o.segment.end for o in ordered if o is not line)
         free = segment.end if talked_over else max(segment.end, anyone)
-        result[line.id] = Slot(segment, min(segment.end + settings.borrow_gap, free, same), max(same, segment.start))
+        result[line.id] = Slot(segment, min(segment.end + settings.borrow_gap, free, same), max(same, start))
     return result
 
 
