@@ -49,4 +49,4 @@ class Sound:
                 f"{self.path.name}: {len(bad)} samples are not numbers (NaN or infinite), the first at "
                 f"{(first + bad[0]) / RATE:.3f} s; export the sound again"
             )
-        return np.clip(samples, -1.0, 1.0)
+        return np.clip(samples, -1.0, 1.0, out=samples)
