@@ -237,7 +237,7 @@ def _dub_reel(timeline, order, reel: Reel, silent_media, folder: Path, dubber, p
 
 def _file_name(piece: Piece, key: str) -> str:
     """ASCII, unique, ending in letters: a number at the end would be taken for a picture sequence."""
-    stem = re.sub(r"[^A-Za-z0-9]+", "_", piece.media.stem).strip("_")[:40] or "clip"
+    stem = re.sub(r"[^A-Za-z0-9]+", "_", Path(piece.uses[0].clip.name or piece.media.name).stem).strip("_")[:40] or "clip"
     return f"{stem}_dub_{key[:8]}_{piece.name}.mov"
 
 
