@@ -78,7 +78,7 @@ def _hook(progress: Progress):
     def hook(step: str, artefact: Any, file: Any = None, total: int | None = None, completed: int | None = None):
         if step in _STEPS and total:
             first, last = _STEPS[step]
-            progress(first + (last - first) * completed / total, 1)
+            progress(first + (last - first) * min(1.0, completed / total), 1)  # the last batch may overshoot
 
     return hook
 

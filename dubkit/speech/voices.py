@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from dubkit.speech.base import Diarization
-from dubkit.speech.turns import overlapping
+from dubkit.speech.turns import keep_ids, overlapping
 from dubkit.types import Turn
 
 SAME_VOICE = 0.6  # cosine of two CAM++ embeddings above which they are taken for one person; measured in docs/speech.md
@@ -62,6 +62,22 @@ def renamed(diarization: Diarization, names: Mapping[str, str], taken: Sequence[
         tuple(replace(turn, speaker=full[turn.speaker]) for turn in diarization.exclusive),
         {full.get(name, name): vector for name, vector in diarization.embeddings.items()},
     )
+
+
+def continued(
+    found: Diarization, old: Sequence[Turn] = (), known: Mapping[str, np.ndarray] | None = None
+) -> Diarization:
+    """``found`` under the speaker names and turn ids of what was there before.
+
+    ``old``: the turns of an earlier run on the same film; their time decides. ``known``: speaker embeddings of this
+    or other films, for the speakers that time did not settle. Nobody new gets the name of somebody known.
+    """
+    names = by_time(old, found.turns)
+    rest = {name: vector for name, vector in found.embeddings.items() if name not in names}
+    strangers = {name: vector for name, vector in (known or {}).items() if name not in names.values()}
+    names |= by_voice(strangers, rest)
+    new = renamed(found, names, [*(turn.speaker for turn in old), *(known or {})])
+    return replace(new, turns=keep_ids(old, new.turns))
 
 
 def _pairs(gains: Mapping[tuple[str, str], float]) -> dict[str, str]:

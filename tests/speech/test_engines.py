@@ -261,3 +261,31 @@ def test_progress_rises_and_can_stop_the_work(shared):
 
     with pytest.raises(Cancelled):
         base.diarize(shared / "media" / "sample.wav", SpeechSettings(segmentation_step=0.5), stop)
+
+
+@needs_voices
+@needs_whisper
+def test_forced_alignment_places_every_word(dialogue, monkeypatch):
+    """whisperX's aligner itself, on an untrained model: the times mean nothing, their order and bounds must still hold."""
+    import torchaudio
+    import whisperx
+    from whisperx import alignment
+
+    class OneSentence:
+        def span_tokenize(self, text):
+            return [(0, len(text))]
+
+    letters = "-|etaonihsrdlumwcfgypbvk'xjqz"
+    model = torchaudio.models.wav2vec2_model(
+        "group_norm", [(64, 10, 5)] + [(64, 3, 2)] * 4 + [(64, 2, 2)] * 2, False, 64, 0.0, 16, 4, 1, 2, 0.0, 0.0, 128,
+        0.0, False, 0.0, len(letters),
+    ).eval()  # fmt: skip
+    metadata = {"language": "en", "dictionary": {c: i for i, c in enumerate(letters)}, "type": "torchaudio"}
+    monkeypatch.setattr(whisperx, "load_align_model", lambda language, device: (model, metadata))
+    monkeypatch.setattr(alignment, "nltk_load", lambda name: OneSentence())
+    lines = base.transcribe(dialogue.audio, dialogue.turns[:3], SpeechSettings(align="wav2vec2"), "en")
+    for line, turn in zip(lines, dialogue.turns, strict=False):
+        assert [w.text for w in line.words] == line.text.split()
+        starts = [w.segment.start for w in line.words]
+        assert starts == sorted(starts)
+        assert turn.segment.start <= starts[0] <= line.words[-1].segment.end <= turn.segment.end

@@ -4,7 +4,7 @@ import numpy as np
 
 from dubkit.speech.base import Diarization
 from dubkit.speech.turns import make_turns
-from dubkit.speech.voices import by_time, by_voice, renamed
+from dubkit.speech.voices import by_time, by_voice, continued, renamed
 
 
 def unit(*values):
@@ -34,3 +34,18 @@ def test_renamed_never_gives_two_people_one_name():
     assert [t.speaker for t in new.exclusive] == [t.speaker for t in new.turns]
     assert np.array_equal(new.embeddings["SPEAKER_00"], unit(0, 1))
     assert np.array_equal(new.embeddings["SPEAKER_01"], unit(1, 0))
+
+
+def test_continued_keeps_names_and_ids_and_knows_old_friends():
+    old = make_turns([(0, 4, "ann"), (5, 9, "ben")])
+    turns = make_turns([(0, 3.9, "SPEAKER_01"), (5, 9, "SPEAKER_00"), (10, 12, "SPEAKER_02"), (13, 14, "SPEAKER_03")])
+    found = Diarization(
+        turns, turns, {"SPEAKER_01": unit(1, 0, 0), "SPEAKER_02": unit(0, 1, 0), "SPEAKER_03": unit(0, 0, 1)}
+    )
+    known = {"ann": unit(1, 0, 0), "cleo": unit(0, 1, 0.1), "SPEAKER_03": unit(1, -1, 0)}
+    new = continued(found, old, known)
+    assert [(t.id, t.speaker) for t in new.turns] == [
+        ("t0001", "ann"), ("t0002", "ben"), ("t0003", "cleo"), ("t0004", "SPEAKER_00"),
+    ]  # fmt: skip
+    assert set(new.embeddings) == {"ann", "cleo", "SPEAKER_00"}
+    assert continued(found).turns == turns
