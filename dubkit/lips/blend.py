@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from dubkit.lips import masks
-from dubkit.lips.crops import cut, region, shifted
+from dubkit.lips.crops import box_around, cut, from_row, region, shifted
 from dubkit.lips.result import LipResult
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 NEW_FROM, NEW_AT = 4.0, 14.0
 """Levels of 255 of change from which on the source's fine structure is the old mouth's and must go."""
+
+_UNSEEN = 0.3
+"""Levels of change that nobody can see; the film's own pixels stay."""
 
 SHARPEN = 0.7  # of what lies between the enlarged paint and its blur at half a crop pixel
 GRAIN_LIMIT = 2.0  # standard deviations: grain passes, edges do not
@@ -38,24 +41,36 @@ def blend(frame: Frame, results_at: Sequence[tuple[LipResult, int]]) -> Frame:
 
 def _with_lips(frame: Frame, result: LipResult, index: int) -> Frame:
     size, transform = result.crops.shape[1], result.transforms[index]
-    x0, y0, x1, y1 = region(transform, size, *frame.size)
+    patch = _patch_box(result, index, frame.size)
+    mask = _film_mask(result.masks[index], transform, size, patch) * result.alpha[index]
+    half = size // 2
+    x0, y0, x1, y1 = _joined(region(transform, size, *frame.size, top=half), patch)
     film = frame.rgb((x0, y0, x1, y1), np.float32)
-    inside = shifted(transform, -x0, -y0)
-    shown = source_crop(film, inside, size)
-    change = result.crops[index].astype(np.float32) - shown
-    mask = _film_mask(result.masks[index], inside, size, film.shape[:2]) * result.alpha[index]
-    if not change.any() or not mask.any():
-        return frame
+    shown = source_crop(film, shifted(transform, -x0, -y0), size, half)
+    change = result.crops[index, half:].astype(np.float32) - shown
     amount = cv2.dilate(np.abs(change).max(axis=2), np.ones((3, 3)))
     amount = cv2.GaussianBlur(amount, (0, 0), 1.2)
+    if not (amount > _UNSEEN).any() or not mask.any():
+        return frame
+    film = film[patch[1] - y0 : patch[3] - y0, patch[0] - x0 : patch[2] - x0]
+    inside = from_row(shifted(transform, -patch[0], -patch[1]), half)
+    mask *= _enlarged(_step(amount, _UNSEEN, 2.0), inside, film.shape, cv2.INTER_LINEAR)
     painted = _painted(film, shown, change, amount, inside, result.detail)
-    mask *= _enlarged(_step(amount, 0.3, 2.0), inside, film.shape, cv2.INTER_LINEAR)
-    return frame.with_patch(x0, y0, np.clip(painted, 0, 1), mask)
+    return frame.with_patch(patch[0], patch[1], np.clip(painted, 0, 1), mask)
 
 
-def source_crop(film: np.ndarray, inside: np.ndarray, size: int) -> np.ndarray:
-    """The crop of the film as the engine showed it to the network: (S, S, 3) float32, whole levels 0 to 255."""
-    return np.rint(np.clip(cut(film, inside, size), 0, 1) * 255)
+def mask_at(result: LipResult, index: int, size: tuple[int, int]) -> np.ndarray:
+    """How much of the new face may show at each pixel of a picture of ``size`` (width, height): (H, W) float32."""
+    whole = np.zeros((size[1], size[0]), np.float32)
+    x0, y0, x1, y1 = patch = _patch_box(result, index, size)
+    shape, edge = result.masks[index], result.crops.shape[1]
+    whole[y0:y1, x0:x1] = _film_mask(shape, result.transforms[index], edge, patch) * result.alpha[index]
+    return whole
+
+
+def source_crop(film: np.ndarray, inside: np.ndarray, size: int, top: int = 0) -> np.ndarray:
+    """Rows from ``top`` of the crop as the engine shows it to the network: (S - top, S, 3) float32, whole levels 0 to 255."""
+    return np.rint(np.clip(cut(film, inside, size, top), 0, 1) * 255)
 
 
 def _painted(film, shown, change, amount, inside, detail: bool) -> np.ndarray:
@@ -73,13 +88,25 @@ def _painted(film, shown, change, amount, inside, detail: bool) -> np.ndarray:
 def grain(film: np.ndarray) -> np.ndarray:
     """The finest structure of a picture with edges limited to the strength of its grain: (h, w, 3)."""
     fine = film - cv2.GaussianBlur(film, (0, 0), 0.8)
-    limit = GRAIN_LIMIT * 1.4826 * np.median(np.abs(fine), axis=(0, 1))
+    limit = GRAIN_LIMIT * 1.4826 * np.median(np.abs(fine[::2, ::2]), axis=(0, 1))
     return np.clip(fine, -limit, limit)
 
 
-def _film_mask(shape: np.ndarray, inside: np.ndarray, size: int, film: tuple[int, int]) -> np.ndarray:
-    to_crop = cv2.invertAffineTransform(inside)
-    y, x = np.mgrid[0 : film[0], 0 : film[1]].astype(np.float32)
+def _patch_box(result: LipResult, index: int, picture: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Whole source pixels that the mask may cover."""
+    size = result.crops.shape[1]
+    x0, y0, x1, y1 = (size * edge - 0.5 for edge in masks.extent(result.masks[index]))
+    return box_around(result.transforms[index], (x0, y0, x1, y1), *picture, margin=1)
+
+
+def _joined(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
+
+
+def _film_mask(shape: np.ndarray, transform: np.ndarray, size: int, box: tuple[int, int, int, int]) -> np.ndarray:
+    """The mask on the pixels of ``box``."""
+    to_crop = cv2.invertAffineTransform(transform.astype(np.float64))
+    y, x = np.mgrid[box[1] : box[3], box[0] : box[2]].astype(np.float32)
     u = (to_crop[0, 0] * x + to_crop[0, 1] * y + to_crop[0, 2] + 0.5) / size
     v = (to_crop[1, 0] * x + to_crop[1, 1] * y + to_crop[1, 2] + 0.5) / size
     return masks.coverage(shape, u, v)

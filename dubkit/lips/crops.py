@@ -57,15 +57,16 @@ def conventional(track: FaceTrack) -> np.ndarray:
     unit = np.hypot(down[:, 0], down[:, 1])[:, None]
     size = boxes[:, 2:] - boxes[:, :2]
     centre = boxes[:, :2] + size / 2
-    factor = np.clip(np.median(BOX_SIZE * unit / size, axis=0), 1 - _MOST_STRETCH, 1 + _MOST_STRETCH)
-    move = np.median(((eyes + mouth) / 2 + BOX_RISE * down - centre) / size, axis=0)
+    factor = np.clip(np.nanmedian(BOX_SIZE * unit / size, axis=0), 1 - _MOST_STRETCH, 1 + _MOST_STRETCH)
+    move = np.nanmedian(((eyes + mouth) / 2 + BOX_RISE * down - centre) / size, axis=0)
     move = np.clip(move, -_MOST_MOVE, _MOST_MOVE)
     centre, half = centre + move * size, factor * size / 2
     return np.concatenate([centre - half, centre + half], axis=1)
 
 
-def cut(picture: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
-    """The crop (S, S, 3) of a picture, in the picture's type; beyond the picture's edge its last pixels are repeated.
+def cut(picture: np.ndarray, transform: np.ndarray, size: int, top: int = 0) -> np.ndarray:
+    """Rows from ``top`` of the crop, (S - top, S, 3), of a picture, in the picture's type; beyond the picture's edge its
+    last pixels are repeated.
 
     ``picture`` is a whole frame, or the part of it that ``region`` names with the transform ``shifted`` into it: both
     give the same pixels. A face larger than the crop is low-passed first, so that hair and stubble do not alias.
@@ -75,24 +76,37 @@ def cut(picture: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
         picture = cv2.GaussianBlur(picture, (_taps(across), _taps(down)), max(across, 1e-3), sigmaY=max(down, 1e-3),
                                    borderType=cv2.BORDER_REPLICATE)  # fmt: skip
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(
-        picture, transform.astype(np.float64), (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE
-    )
+    matrix = from_row(transform, top)
+    return cv2.warpAffine(picture, matrix, (size, size - top), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
-def region(transform: np.ndarray, size: int, width: int, height: int) -> tuple[int, int, int, int]:
+def region(transform: np.ndarray, size: int, width: int, height: int, top: int = 0) -> tuple[int, int, int, int]:
     """Box ``x0, y0, x1, y1`` of whole pixels within a picture of ``width`` × ``height`` that ``cut`` looks at.
 
     A crop wholly outside the picture gets the nearest pixels of its edge.
     """
-    corners = np.array([[-0.5, -0.5, 1], [size - 0.5, -0.5, 1], [-0.5, size - 0.5, 1], [size - 0.5, size - 0.5, 1]])
-    at = corners @ transform.astype(np.float64).T
     margin = _taps(max(blur_before(transform))) // 2 + 2
+    return box_around(transform, (-0.5, top - 0.5, size - 0.5, size - 0.5), width, height, margin)
+
+
+def box_around(
+    transform: np.ndarray, part: tuple[float, float, float, float], width: int, height: int, margin: int
+) -> tuple[int, int, int, int]:
+    """Whole source pixels, at least one, around ``part`` (x0, y0, x1, y1 in crop pixels) and ``margin`` pixels more."""
+    x0, y0, x1, y1 = part
+    at = np.array([[x0, y0, 1], [x1, y0, 1], [x0, y1, 1], [x1, y1, 1]]) @ transform.astype(np.float64).T
     low, high = np.floor(at.min(axis=0)) - margin, np.ceil(at.max(axis=0)) + margin + 1
     limit = np.array([width, height])
     low = np.clip(low, 0, limit - 1).astype(int)
     high = np.clip(high, low + 1, limit).astype(int)
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def from_row(transform: np.ndarray, top: int) -> np.ndarray:
+    """The transform of a crop whose first ``top`` rows are left out."""
+    moved = transform.astype(np.float64).copy()
+    moved[:, 2] += top * moved[:, 1]
+    return moved
 
 
 def blur_before(transform: np.ndarray) -> tuple[float, float]:

@@ -109,7 +109,7 @@ class _Work:
     job: LipJob
     settings: LipsSettings
     transforms: np.ndarray  # (N, 2, 3)
-    shapes: np.ndarray  # (N, 5)
+    shapes: np.ndarray  # (N, 6)
     gates: list[gate.Gate]
     windows: np.ndarray  # (N, 1, 80, 16)
     seen: np.ndarray  # (N, S, S, 3) uint8, crops of the film

@@ -22,7 +22,7 @@ _OUTLIER = 18.0  # levels by which a ring pixel may differ from the ring's media
 def finish(seen: np.ndarray, painted: np.ndarray, shapes: np.ndarray, match_color: bool = True) -> np.ndarray:
     """Source crops and network crops of a job, both (N, S, S, 3) uint8 → the crops to blend in, the same shape.
 
-    The upper half is the source's. ``shapes`` (N, 5) are the mask's parameters.
+    The upper half is the source's. ``shapes`` (N, 6) are the mask's parameters.
     """
     count, size = seen.shape[:2]
     half = size // 2

@@ -30,7 +30,7 @@ class LipResult:
     crops: np.ndarray  # (N, S, S, 3) uint8 RGB, the new faces; the upper half is the source
     transforms: np.ndarray  # (N, 2, 3) float32: crop pixel (u, v, 1) → source pixel after rotation, centres on integers
     alpha: np.ndarray  # (N,) float32 in [0, 1]: 0 = the source passes through, 1 = new lips
-    masks: np.ndarray  # (N, 5) float32 in crop edges: centre x, y, half-width, half-height, feather (see masks.py)
+    masks: np.ndarray  # (N, 6) float32 in crop edges: the soft shape that shows the new lips, see masks.py
     detail: bool = True  # put the source's grain and fine structure back
     notes: tuple[str, ...] = ()  # what was passed through and why, in plain words
     stats: dict[str, object] = field(default_factory=dict)  # engine, weights, licence, frames changed (JSON types)
@@ -43,7 +43,7 @@ class LipResult:
             "crops": (n, size, size, 3),
             "transforms": (n, 2, 3),
             "alpha": (n,),
-            "masks": (n, 5),
+            "masks": (n, 6),
         }
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:

@@ -11,7 +11,7 @@ def result(**changes):
     rng = np.random.default_rng(0)
     values = dict(job_id="a", frames=np.arange(5, 8), crops=rng.integers(0, 255, (3, 96, 96, 3)).astype(np.uint8),
                   transforms=rng.random((3, 2, 3), np.float32), alpha=np.array([0, 0.5, 1], np.float32),
-                  masks=rng.random((3, 5), np.float32), notes=("n",), stats={"engine": "x", "b": 1})  # fmt: skip
+                  masks=rng.random((3, 6), np.float32), notes=("n",), stats={"engine": "x", "b": 1})  # fmt: skip
     return LipResult(**{**values, **changes})
 
 

@@ -1,0 +1,71 @@
+"""Can one see where the new lips begin? Three numbers for a lip result against the film it was put into.
+
+Everything is measured on luma in the frame's own code values, scaled to 8 bits.
+
+* ``changed_outside``: pixels of any plane that differ outside the mask. Must be 0.
+* ``ring_difference``: mean absolute difference on the mask's soft edge, levels of 255.
+* ``tremble``: mean absolute change from frame to frame of the result over that of the source, where the mask covers skin
+  that the new lips left nearly alone. Above 1 the picture is more restless than the film; 1.1 is the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from dubkit.lips.blend import blend, mask_at
+from dubkit.lips.result import LipResult
+from dubkit.media.frame import Frame
+
+_STILL = 6.0  # levels: skin that the new lips changed by less counts as left alone
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """The three numbers, over all frames of a result that follow one another."""
+
+    changed_outside: int  # pixels
+    ring_difference: float  # levels of 255
+    tremble: float  # ratio
+
+
+def measure(frames: Iterable[Frame], result: LipResult, compose: Callable[[Frame], Frame] | None = None) -> Seams:
+    """``frames`` are the film's own, consecutive; ``compose`` makes the result's frame (none: ``blend`` of this result)."""
+    outside, ring, film_moves, result_moves = 0, [], [], []
+    last: tuple[np.ndarray, np.ndarray] | None = None
+    for frame in frames:
+        index = int(frame.index - result.frames[0])
+        if not 0 <= index < len(result.frames):
+            last = None
+            continue
+        made = compose(frame) if compose else blend(frame, [(result, index)])
+        mask = mask_at(result, index, frame.size)
+        outside += _outside(frame, made, mask)
+        before, after = _luma(frame), _luma(made)
+        edge = (mask > 0.02) & (mask < 0.75)
+        if result.alpha[index] > 0 and edge.any():
+            ring.append(np.abs(after - before)[edge].mean())
+        still = (mask > 0.05) & (np.abs(after - before) < _STILL)
+        if last is not None and result.alpha[index] == 1 and still.any():
+            film_moves.append(np.abs(before - last[0])[still].mean())
+            result_moves.append(np.abs(after - last[1])[still].mean())
+        last = before, after
+    ratio = sum(result_moves) / max(sum(film_moves), 1e-6) if film_moves else 1.0
+    return Seams(outside, float(np.mean(ring)) if ring else 0.0, float(ratio))
+
+
+def _outside(frame: Frame, made: Frame, mask: np.ndarray) -> int:
+    changed = int(((frame.planes[0] != made.planes[0]) & (mask == 0)).sum())
+    sx, sy = frame.format.display_chroma
+    height, width = mask.shape
+    padded = np.pad(mask, ((0, -height % (1 << sy)), (0, -width % (1 << sx))))
+    blocks = padded.reshape(padded.shape[0] >> sy, 1 << sy, padded.shape[1] >> sx, 1 << sx).max(axis=(1, 3))
+    for before, after in zip(frame.planes[1:], made.planes[1:], strict=True):
+        changed += int(((before != after) & (blocks == 0)).sum())
+    return changed
+
+
+def _luma(frame: Frame) -> np.ndarray:
+    return frame.planes[0].astype(np.float32) / (1 << (frame.format.depth - 8))
