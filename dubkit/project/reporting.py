@@ -26,7 +26,7 @@ def make_report(work: Work) -> list[Path]:
     jobs = []
     for job, (frames, path) in sorted(lip_results(work).items(), key=lambda item: item[1][0]):
         result = LipResult.load(path)
-        jobs.append({"job": job, "frames": [frames.start, frames.stop], "notes": list(result.notes), **result.stats,
+        jobs.append({**result.stats, "job": job, "frames": [frames.start, frames.stop], "notes": list(result.notes),
                      "changed": _ranges(result.changed)})  # fmt: skip
     altered = sorted({frame for job in jobs for start, stop in job["changed"] for frame in range(start, stop)})
     voice = work.store.stage_folder("voice", work.language)

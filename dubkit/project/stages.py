@@ -289,6 +289,12 @@ def _output(project: ProjectFile, language: str | None) -> dict[str, Any]:
     return {"name": project.name, "output": target.output or project.project.output.model_dump()}
 
 
+def _lip_code(project: ProjectFile, language: str | None) -> dict[str, Any]:
+    from dubkit.lips.jobs import CODE
+
+    return {"code of the lips": CODE}
+
+
 def _lip_weights(settings: Settings) -> dict[str, str]:
     from dubkit.lips.checkpoint import weights_digest
 
@@ -345,6 +351,7 @@ STAGES: tuple[Stage, ...] = (
         ("ingest", "shots", "diarize", "faces", "match", "voice"),
         ("lips", "-lips.batch_size"),
         per_language=True,
+        values=_lip_code,
         weights=_lip_weights,
     ),
     Stage(
