@@ -14,20 +14,24 @@ from dubkit.demo.sound import FPS, RATE
 
 _WINDOW, _HOP = 1200, 240  # samples: 25 ms, 5 ms
 _LEAD = 0.03  # seconds by which lips are ahead of the sound they make, beyond the middle of the frame
-_BANDS = {"close": (200, 500), "open": (600, 1200), "front": (1900, 3200), "hiss": (4000, 9000)}
+_BANDS = {"close": (200, 500), "open": (600, 1200), "front": (1900, 3200), "hiss": (4000, 12000)}
 
 
 def mouth(voice: np.ndarray, num_frames: int) -> tuple[np.ndarray, np.ndarray]:
     """How far the mouth is open (0..1) and spread (-1..1) in each frame, both float32 (num_frames,)."""
     spectra = _spectra(voice)
     hertz = np.fft.rfftfreq(_WINDOW, 1 / RATE)
-    energy = {name: spectra[:, (hertz >= lo) & (hertz < hi)].sum(axis=1) + 1e-9 for name, (lo, hi) in _BANDS.items()}
     total = spectra.sum(axis=1) + 1e-9
+    floor = 1e-3 * total  # a band 30 dB below the whole says nothing
+    energy = {name: spectra[:, (hertz >= lo) & (hertz < hi)].sum(axis=1) + floor for name, (lo, hi) in _BANDS.items()}
     if total.max() < 1e-6:
         return np.zeros(num_frames, np.float32), np.zeros(num_frames, np.float32)
     level = 10 * np.log10(total)
     loud = np.clip((level - np.percentile(level[total > 1e-6], 92) + 27) / 25, 0, 1)
     opening = np.clip((10 * np.log10(energy["open"] / energy["close"]) + 11) / 15, 0, 1)
+    opening *= np.clip(
+        (energy["open"] + energy["close"]) / total * 8, 0, 1
+    )  # without a vowel there is nothing to open for
     hiss = np.clip(energy["hiss"] / total * 2.5 - 0.25, 0, 1)
     open_ = loud * (0.30 + 0.70 * opening) * (1 - 0.7 * hiss)
     wide = np.clip((10 * np.log10(energy["front"] / energy["open"]) + 13) / 9, -1, 1) * loud

@@ -14,7 +14,7 @@ _UNSTRESSED = frozenset(  # articles, short pronouns, prepositions and conjuncti
     ["a", "al", "con", "de", "del", "e", "el", "en", "la", "las", "le", "les", "lo", "los", "me", "mi", "mis", "ni", "nos", "o",
      "os", "para", "pero", "por", "que", "se", "si", "sin", "su", "sus", "te", "tu", "tus", "u", "un", "una", "y"]
 )  # fmt: skip
-_PAIRS = {"ch": "ʧ", "ll": "ʝ", "rr": "r", "qu": "k", "xc": "ks"}
+_PAIRS = {"ch": "ʧ", "ll": "ʝ", "rr": "r", "qu": "k", "xc": "ksθ"}
 _SINGLE = {"b": "b", "v": "b", "d": "d", "f": "f", "h": "", "j": "x", "k": "k", "l": "l", "m": "m", "n": "n",
            "ñ": "ɲ", "p": "p", "s": "s", "t": "t", "w": "w", "x": "ks", "y": "ʝ", "z": "θ"}  # fmt: skip
 
@@ -28,7 +28,7 @@ def phonemes(text: str, *, latin_america: bool = True) -> str:
         elif token in ".,;:!?…":
             out.append(token)
     spoken = "".join(out).strip()
-    return spoken.replace("θ", "s") if latin_america else spoken
+    return spoken.replace("ksθ", "ks").replace("θ", "s") if latin_america else spoken
 
 
 def word(written: str) -> str:
