@@ -17,16 +17,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dubkit.lips.models.expert import FRAMES, LipSyncExpert, mouth_stack
+from dubkit.lips.models.small_expert import SmallExpert
 from dubkit.lips.models.wav2lip import Wav2Lip, Wav2LipConfig
 from dubkit.train.data import Clip, Move, TalkingFaces
 from dubkit.train.losses import mouth_region, mouth_weights, wav2lip_total, weighted_l1
 from dubkit.train.runs import Average, Run
 
 SMALL = Wav2LipConfig(
-    face=(8, 16, 32, 64, 128, 160, 160), audio=(16, 32, 64, 128, 192), decoder=(160, 160, 128, 96, 48, 24, 16),
-    output=16, composite=True,
-)  # fmt: skip
-"""The bundled generator: a tenth of the official one's weights and of its work."""
+    face=(4, 8, 16, 32, 64, 128, 128),
+    audio=(8, 16, 32, 64, 128),
+    decoder=(128, 128, 96, 64, 32, 16, 8),
+    output=8,
+    composite=True,
+)
+"""The bundled generator: a twentieth of the official one's weights and of its work."""
+SyncExpert = LipSyncExpert | SmallExpert
 APART = 5
 """The reference starts at least so many frames from the frames to be made: its mouth says something else."""
 
@@ -51,7 +56,7 @@ class GeneratorSettings:
 
 
 def train_generator(shards: Path, folder: Path, settings: GeneratorSettings = GeneratorSettings(), *,
-                    expert: LipSyncExpert | None = None, start_from: Wav2Lip | None = None, steps: int = 4000,
+                    expert: SyncExpert | None = None, start_from: Wav2Lip | None = None, steps: int = 4000,
                     minutes: float = 600, check_every: int = 100, device: str = "cpu",
                     report: Callable[[str], None] = lambda line: None) -> Wav2Lip:  # fmt: skip
     """Train, or go on training, in ``folder`` → the averaged generator.
@@ -155,7 +160,7 @@ def shown_to_network(real: Tensor, reference: Tensor) -> Tensor:
     return torch.cat((hidden, reference), dim=1).contiguous(memory_format=torch.channels_last)
 
 
-def sync_choice(expert: LipSyncExpert, made: Tensor, batch: Batch, settings: GeneratorSettings) -> Tensor:
+def sync_choice(expert: SyncExpert, made: Tensor, batch: Batch, settings: GeneratorSettings) -> Tensor:
     """Cross-entropy of the expert's choice among ``voices`` for the mouths in ``made``."""
     mouths = mouth_stack(made.unflatten(0, (-1, settings.frames)).transpose(1, 2))
     with torch.no_grad():

@@ -20,8 +20,14 @@ from torch import Tensor, nn
 
 from dubkit.errors import WeightsError
 from dubkit.lips.models.expert import ExpertConfig, LipSyncExpert
+from dubkit.lips.models.small_expert import SmallExpert, SmallExpertConfig
 from dubkit.lips.models.wav2lip import Wav2Lip, Wav2LipConfig
 
+ARCHITECTURES: dict[str, Callable[[dict], nn.Module]] = {
+    "wav2lip": lambda config: Wav2Lip(Wav2LipConfig(**config)),
+    "expert": lambda config: LipSyncExpert(ExpertConfig(**config)),
+    "small-expert": lambda config: SmallExpert(SmallExpertConfig(**config)),
+}
 META_SCHEMA = "dubkit.weights/1"
 PACKAGE_WEIGHTS = Path(__file__).parent.parent / "weights"
 BUNDLED_GENERATOR = PACKAGE_WEIGHTS / "dubkit-96-small.safetensors"
@@ -31,12 +37,13 @@ BUNDLED_EXPERT = PACKAGE_WEIGHTS / "dubkit-expert-small.safetensors"
 def load_generator(path: Path = BUNDLED_GENERATOR) -> Wav2Lip:
     """A Wav2Lip generator in eval mode, fp32 on the CPU: ours, ``wav2lip.pth`` or ``wav2lip_gan.pth``.
     Raises WeightsError."""
-    return _load(path, "wav2lip", lambda config: Wav2Lip(Wav2LipConfig(**config)))
+    return _load(path, ("wav2lip",))
 
 
-def load_expert(path: Path = BUNDLED_EXPERT) -> LipSyncExpert:
-    """A lip-sync expert in eval mode, fp32 on the CPU: ours or ``lipsync_expert.pth``. Raises WeightsError."""
-    return _load(path, "expert", lambda config: LipSyncExpert(ExpertConfig(**config)))
+def load_expert(path: Path = BUNDLED_EXPERT) -> LipSyncExpert | SmallExpert:
+    """A lip-sync expert in eval mode, fp32 on the CPU: the bundled small one, or one of the official design such as
+    ``lipsync_expert.pth``. Both have ``voice`` and ``mouth``. Raises WeightsError."""
+    return _load(path, ("expert", "small-expert"))
 
 
 def read_state(path: Path) -> tuple[dict[str, Tensor], dict]:
@@ -113,12 +120,12 @@ def file_digest(path: Path) -> str:
     return "sha256:" + digest.hexdigest()
 
 
-def _load(path: Path, architecture: str, build: Callable[[dict], nn.Module]) -> nn.Module:
+def _load(path: Path, wanted_kinds: tuple[str, ...]) -> nn.Module:
     state, header = read_state(path)
-    named = header.get("architecture", architecture)
-    if named != architecture:
-        raise WeightsError(f"{path.name} is a '{named}' network, expected '{architecture}'")
-    model = build(header.get("config", {}))
+    architecture = header.get("architecture", wanted_kinds[0])  # an official file does not say
+    if architecture not in wanted_kinds:
+        raise WeightsError(f"{path.name} is a '{architecture}' network, expected '{wanted_kinds[0]}'")
+    model = ARCHITECTURES[architecture](header.get("config", {}))
     wanted = model.state_dict()
     missing = [name for name in wanted if name not in state]
     extra = [name for name in state if name not in wanted]

@@ -123,6 +123,10 @@ class Wav2Lip(nn.Module):
             Conv(decoder[-1] + face[0], config.output), nn.Conv2d(config.output, channels, kernel_size=1), nn.Sigmoid()
         )
 
+        if config.composite:  # start by keeping what is given: most of a face does not move
+            with torch.no_grad():
+                self.output_block[1].bias[3] = -1.5
+
     def forward(self, mel: Tensor, faces: Tensor) -> Tensor:
         if faces.dim() == 5:
             batch, _, frames = faces.shape[:3]
