@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
-from urllib.parse import unquote, urlparse
-from urllib.request import url2pathname
 
 import opentimelineio as otio
 
+from dubkit.nle.paths import media_path
 from dubkit.nle.timeline import PLAIN, Clip, Marker, MediaFacts, Timeline, TimelineError, Track
 from dubkit.nle.uses import GENERATOR
 from dubkit.timing import Timecode, exact_rate, nominal
@@ -152,22 +151,6 @@ def _media(reference, folder: Path) -> tuple[Path | None, str, Fraction, MediaFa
     if isinstance(reference, otio.schema.ImageSequenceReference):
         return None, "picture sequence", origin, facts
     return None, "nested timeline or missing media", origin, facts
-
-
-def media_path(url: str, folder: Path) -> Path:
-    """The file behind a target URL, a bare path, or a path relative to ``folder``."""
-    parsed = urlparse(url)
-    if parsed.scheme == "file":
-        host = f"//{parsed.netloc}" if parsed.netloc not in ("", "localhost") else ""
-        return Path(url2pathname(host + parsed.path))
-    if len(parsed.scheme) > 1:  # one letter is a Windows drive
-        raise TimelineError(f"the media {url} is not a file on this machine")
-    path = Path(url)
-    if not path.is_absolute():
-        path = folder / path
-        if not path.exists() and (folder / unquote(url)).exists():
-            path = folder / unquote(url)
-    return path
 
 
 def _marker(marker: otio.schema.Marker, offset: Fraction, base: int, rate: Fraction) -> Marker:

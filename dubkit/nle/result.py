@@ -66,7 +66,7 @@ def with_dub(
     before = timeline.without_ours()
     name = f"{OURS} {language} {key[:8]}"
     clips = tuple(
-        Clip(f"{p.name} ({language})", p.record, p.path, Fraction(p.first) / p.facts.rate, facts=p.facts) for p in placed
+        Clip(f"{OURS} {language}: {p.name}", p.record, p.path, Fraction(p.first) / p.facts.rate, facts=p.facts) for p in placed
     )
     tracks = list(before.tracks)
     if clips:

@@ -29,7 +29,7 @@ MODULES = {  # where Resolve keeps the module that external scripts import (Stud
 def serve(
     mailbox: Path,
     dubber: Dubber,
-    changes: Mapping[str, object] = {},  # noqa: B006 - read only
+    changes: Mapping[str, object] = {},
     *,
     idle: float | None = None,
     stop: Callable[[], bool] = lambda: False,

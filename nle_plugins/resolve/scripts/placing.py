@@ -439,7 +439,7 @@ def _value(tokens, at):
         if token[0] == '"':
             data = re.sub(rb"\\([0-9]{3})", lambda m: bytes([int(m.group(1))]), token[1:-1].encode("ascii"))
             return data.decode("utf-8", "surrogateescape"), at + 1
-        return {"true": True, "false": False}.get(token, None) if token.isalpha() else ast.literal_eval(token), at + 1
+        return {"true": True, "false": False}.get(token) if token.isalpha() else ast.literal_eval(token), at + 1
     items, table, at = [], {}, at + 1
     while tokens[at] != "}":
         if tokens[at + 1] == "=":
