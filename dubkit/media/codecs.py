@@ -71,7 +71,7 @@ def _dnxhr(settings: RenderSettings, rate: Fraction, layout: str) -> dict[str, o
 
 
 def _ffv1(settings: RenderSettings, rate: Fraction, layout: str) -> dict[str, object]:
-    return {"level": 3, "g": 1, "slices": 4, "slicecrc": 1}
+    return {"level": 3, "g": 1, "slicecrc": 1}
 
 
 def _layouts(depths: dict[str, tuple[int, ...]]) -> tuple[str, ...]:

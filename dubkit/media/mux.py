@@ -31,7 +31,7 @@ from dubkit.types import Media, VideoStream
 
 SAMPLE_RATE = 48_000  # Hz, of every encoded track
 _MOV_LIKE = (".mp4", ".m4v", ".mov")
-_TEXT = ("subrip", "ass", "ssa", "webvtt", "mov_text", "text")
+_TEXT = ("subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text")
 _LOSSY = {"aac": "aac", "opus": "libopus"}
 _LOSSLESS = {  # encoder, sample format
     "pcm": ("pcm_s24le", None),
@@ -192,7 +192,7 @@ def _command(
     if video.rotation and has_option("display_rotation"):
         turn["display_rotation"] = -video.rotation % 360  # counter-clockwise
     elif video.rotation:
-        options["metadata:s:v:0"] = f"rotate={video.rotation}"  # ffmpeg before 6
+        options["metadata:s:v:0"] = f"rotate={-video.rotation % 360}"  # ffmpeg before 6
     if media.timecode:
         options["metadata:s:0"] = f"timecode={media.timecode}"
     early = -float(depth / video.rate)
@@ -274,7 +274,7 @@ def _subtitles(media, added: Sequence[SubtitleTrack], settings, suffix: str) -> 
 def _subtitle_codec(codec: str, suffix: str) -> str | None:
     if suffix in _MOV_LIKE:
         return "copy" if codec == "mov_text" else "mov_text" if codec in _TEXT else None
-    return "subrip" if codec == "mov_text" else None if codec == "eia_608" else "copy"
+    return "subrip" if codec == "mov_text" else None if codec in ("eia_608", "cc_dec") else "copy"
 
 
 def _added_codec(path: Path) -> str:
@@ -288,7 +288,7 @@ def _container(video: VideoStream, settings: RenderSettings, suffix: str) -> dic
         return common | {"f": "matroska", "default_mode": "passthrough", "avoid_negative_ts": "disabled"}
     options = common | {"f": "mov" if suffix == ".mov" else "mp4", "video_track_timescale": _timescale(video)}
     if suffix != ".mov":
-        options["movflags"] = "+faststart"
+        options |= {"movflags": "+faststart", "strict": "experimental"}  # FLAC in MP4 counts as one in older ffmpegs
     if settings.codec == "h265":
         options["tag:v"] = "hvc1"  # what Apple's players ask for
     return options

@@ -188,10 +188,14 @@ def _conformed(steps: np.ndarray, declared: list[Fraction | None]) -> Fraction:
     return near[0] if near else min(nearest, _MAX_CONFORMED)
 
 
-def nearest_frames(index: PacketIndex, rate: Fraction, num_frames: int) -> np.ndarray:
-    """(num_frames,) ranks into ``index.pts``: for conformed frame n, the source frame presented nearest to n / rate."""
-    ticks = 1 / (rate * index.time_base)  # of one conformed frame
-    wanted = np.array([round(n * ticks) for n in range(num_frames)], np.int64) + index.pts[0]
-    after = np.clip(np.searchsorted(index.pts, wanted), 1, len(index.pts) - 1) if len(index.pts) > 1 else wanted * 0
-    before = np.maximum(after - 1, 0)
-    return np.where(wanted - index.pts[before] <= index.pts[after] - wanted, before, after)
+def shown_frames(index: PacketIndex, rate: Fraction, num_frames: int) -> np.ndarray:
+    """(num_frames,) ranks into ``index.pts``: for conformed frame n, the source frame that is on screen.
+
+    Each source frame begins at the conformed frame nearest to its own time and stays until the next one begins (ffmpeg's
+    ``fps`` filter, round=near): no picture is ever more than half a frame early or late. Of several that fall on one
+    conformed frame, the last is shown.
+    """
+    step = rate * index.time_base  # conformed frames a tick
+    ticks = (index.pts - index.pts[0]).astype(object)  # Python ints: exact at any clock
+    begins = np.array([(2 * t * step.numerator + step.denominator) // (2 * step.denominator) for t in ticks], np.int64)
+    return np.searchsorted(begins, np.arange(num_frames), side="right") - 1

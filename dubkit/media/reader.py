@@ -1,7 +1,7 @@
 """Frames of a film by number: bounded memory, exact seeks, and always as many frames as the probe promised.
 
 Constant rate: frame n is the one presented at n / rate after the first. A variable-rate film is conformed by an exact
-index map (``packets.nearest_frames``); nothing is transcoded. Where packets are damaged or absent the frame before is
+index map (``packets.shown_frames``); nothing is transcoded. Where packets are damaged or absent the frame before is
 repeated, and the reader says so in ``warnings``.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from dubkit.errors import MediaError
 from dubkit.media.frame import Frame, PixelFormat
 from dubkit.media.layout import planar_layout, planes_of
-from dubkit.media.packets import nearest_frames, open_media, scan
+from dubkit.media.packets import open_media, scan, shown_frames
 from dubkit.types import FrameRange, Media
 
 _SWSCALE_MATRIX = {"bt709": 1, "fcc": 4, "bt470bg": 5, "smpte170m": 5, "smpte240m": 7, "bt2020nc": 9, "bt2020c": 9}
@@ -107,7 +107,7 @@ class FrameReader:
         video = self.video
         if video.is_vfr:
             index = scan(self.media.path)
-            self._ranks = nearest_frames(index, video.rate, video.num_frames)
+            self._ranks = shown_frames(index, video.rate, video.num_frames)
             return (lambda pts: int(np.searchsorted(index.pts, pts, side="right")) - 1), (
                 lambda rank: int(index.pts[rank])
             )

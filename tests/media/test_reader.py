@@ -39,7 +39,9 @@ def test_every_rate_gives_every_frame(tmp_path, rate, suffix):
     assert numbers(media, FrameRange(31, 37)) == [31, 32, 33, 34, 35, 36]
 
 
-@pytest.mark.parametrize("suffix, codec", [(".ts", "libx264"), (".avi", "mpeg4"), (".mov", "prores_ks"), (".mpg", "mpeg2video")])
+@pytest.mark.parametrize(
+    "suffix, codec", [(".ts", "libx264"), (".avi", "mpeg4"), (".mov", "prores_ks"), (".mpg", "mpeg2video")]
+)
 def test_other_containers_and_codecs(tmp_path, suffix, codec):
     form = "yuv422p10le" if codec == "prores_ks" else "yuv420p"
     media = probe(make_film(tmp_path / f"film{suffix}", codec=codec, pix_fmt=form, frames=40, sound=suffix != ".mpg",
@@ -84,10 +86,11 @@ def test_variable_rate_is_presented_at_a_constant_one(tmp_path, suffix):
     assert len(shown) == video.num_frames
     assert abs(video.num_frames / video.rate - (times[-1] + Fraction(1, 15))) < Fraction(1, 20)
     index = scan(media.path)
-    stamps = [float((pts - index.pts[0]) * index.time_base) for pts in index.pts]
-    for n, number in enumerate(shown):
-        best = min(abs(stamp - n / 30) for stamp in stamps)
-        assert abs(stamps[number] - n / 30) <= best + float(index.time_base)
+    stamps = [(pts - index.pts[0]) * index.time_base for pts in index.pts.tolist()]
+    begins = [shown.index(number) if number in shown else None for number in range(len(times))]
+    assert begins.count(None) <= 3  # two of the source's frames may fall on one
+    for stamp, begin in zip(stamps, begins, strict=True):
+        assert begin is None or abs(stamp - Fraction(begin, 30)) <= Fraction(1, 60)
     assert numbers(media, FrameRange(40, 45)) == shown[40:45]
 
 
@@ -163,7 +166,11 @@ def test_a_damaged_middle_keeps_count_and_timing(tmp_path):
         frames = list(reader.read())
         assert [frame.index for frame in frames] == list(range(100))
         assert reader.warnings
-        assert number_of(frames[95].planes[0]) == 95 and is_flash(frames[90].planes[0]) and not is_flash(frames[91].planes[0])
+        assert (
+            number_of(frames[95].planes[0]) == 95
+            and is_flash(frames[90].planes[0])
+            and not is_flash(frames[91].planes[0])
+        )
         again = [number_of(frame.planes[0]) for frame in reader.read(FrameRange(85, 100))]
     assert again == list(range(85, 100))
 
