@@ -1,0 +1,82 @@
+"""Every loss against numbers worked out by hand, and gradients that flow only where they should."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from dubkit.lips.models.small_expert import SmallExpert
+from dubkit.lips.models.wav2lip import Wav2Lip
+from dubkit.train.generator import Batch, GeneratorSettings, sync_choice
+from dubkit.train.losses import (
+    contrastive_margin,
+    cosine_bce,
+    mouth_region,
+    mouth_weights,
+    shift_contrast,
+    wav2lip_total,
+    weighted_l1,
+)
+from tests.train.tiny import TINY
+
+
+def test_cosine_bce():
+    voice = torch.tensor([[1.0, 0.0], [0.6, 0.8]])
+    mouth = torch.tensor([[0.6, 0.8], [0.6, 0.8]])
+    # cosines 0.6 (out of sync) and 1 (in sync): -(log 0.4 + log 1) / 2
+    assert cosine_bce(voice, mouth, torch.tensor([0, 1])).item() == pytest.approx(-math.log(0.4) / 2, abs=1e-6)
+
+
+def test_shift_contrast():
+    one = torch.eye(3)[None]
+    # each row: the right score t, two wrong ones 0
+    expected = -math.log(math.exp(2) / (math.exp(2) + 2))
+    assert shift_contrast(one, one, torch.tensor(2.0)).item() == pytest.approx(expected, abs=1e-6)
+    # neighbours left out: the middle window has no wrong choice, the outer ones have one
+    outer = -math.log(math.exp(2) / (math.exp(2) + 1))
+    assert shift_contrast(one, one, torch.tensor(2.0), ignore=1).item() == pytest.approx(2 * outer / 3, abs=1e-6)
+
+
+def test_contrastive_margin():
+    video, audio = torch.zeros(2, 2), torch.tensor([[3.0, 4.0], [3.0, 4.0]])
+    # d = 5: in sync 25, out of sync (20 − 5)² = 225; halved mean
+    assert contrastive_margin(video, audio, torch.tensor([1, 0])).item() == pytest.approx((25 + 225) / 4)
+    assert contrastive_margin(video, 10 * audio, torch.tensor([1, 0])).item() == pytest.approx(2500 / 4)
+
+
+def test_weighted_l1():
+    made, real = torch.zeros(1, 3, 96, 96), torch.zeros(1, 3, 96, 96)
+    rows, columns = mouth_region(96)
+    real[:, :, rows, columns] = 1
+    inside = (96 - 56) * (77 - 19) / 96**2
+    assert weighted_l1(made, real).item() == pytest.approx(inside, abs=1e-6)
+    weights = mouth_weights(96, 3.0)
+    assert weights.mean().item() == pytest.approx(1, abs=1e-6)
+    assert weighted_l1(made, real, weights).item() == pytest.approx(3 * inside / (1 + 2 * inside), abs=1e-5)
+
+
+def test_total():
+    assert wav2lip_total(torch.tensor(0.1), 0.5, 0.03, 2.0, 0.07).item() == pytest.approx(0.015 + 0.14 + 0.09)
+
+
+def test_the_expert_passes_gradients_on_and_keeps_none():
+    torch.manual_seed(0)
+    model, expert = Wav2Lip(TINY), SmallExpert().eval().requires_grad_(False)
+    before = {name: value.clone() for name, value in expert.state_dict().items()}
+    batch = Batch(torch.randn(5, 1, 80, 16), torch.rand(5, 6, 96, 96), torch.rand(5, 3, 96, 96),
+                  torch.randn(1, 4, 1, 80, 16))  # fmt: skip
+    made = model(batch.mel, batch.shown)
+    sync_choice(expert, made, batch, GeneratorSettings(frames=5)).backward()
+    assert all(p.grad is None for p in expert.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in expert.state_dict().items())
+    assert model.audio_encoder[0].conv_block[0].weight.grad.abs().sum() > 0
+
+
+def test_the_sync_loss_looks_at_the_lower_half_only():
+    expert = SmallExpert().eval().requires_grad_(False)
+    made = torch.rand(5, 3, 96, 96, requires_grad=True)
+    batch = Batch(torch.empty(0), torch.empty(0), torch.empty(0), torch.randn(1, 4, 1, 80, 16))
+    sync_choice(expert, made, batch, GeneratorSettings(frames=5)).backward()
+    assert made.grad[:, :, :48].abs().max() == 0 and made.grad[:, :, 48:].abs().max() > 0

@@ -1,0 +1,131 @@
+"""Training that learns, repeats to the bit, resumes on the same curve, and survives being killed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from dubkit.errors import InputError
+from dubkit.train.data import Move, TalkingFaces, mouth_stacks
+from dubkit.train.expert import ExpertSettings, accuracy, train_expert
+from dubkit.train.generator import GeneratorSettings, generator_batch, train_generator
+from dubkit.train.runs import CHECKPOINT, Average, Run
+from tests.train.tiny import TINY, made_up_shards
+
+SHARES = {"made-up": 1.0}
+GENERATOR = GeneratorSettings(config=TINY.to_dict(), clips=4, shares=SHARES, warmup=1)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    torch.set_num_threads(1)
+    return made_up_shards(tmp_path_factory.mktemp("shards"))
+
+
+def states(model):
+    return list(model.state_dict().values())
+
+
+def same(a, b) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(states(a), states(b), strict=True))
+
+
+def test_a_run_repeats_to_the_bit(shards, tmp_path):
+    one = train_generator(shards, tmp_path / "a", GENERATOR, steps=3)
+    assert same(one, train_generator(shards, tmp_path / "b", GENERATOR, steps=3))
+
+
+def test_a_resumed_run_is_the_run_that_was_not_stopped(shards, tmp_path):
+    whole = train_generator(shards, tmp_path / "whole", GENERATOR, steps=4, check_every=2)
+    train_generator(shards, tmp_path / "halves", GENERATOR, steps=4, minutes=0, check_every=2)  # stops after one step
+    resumed = train_generator(shards, tmp_path / "halves", GENERATOR, steps=4, check_every=2)
+    assert same(whole, resumed)
+
+
+def test_a_checkpoint_of_other_settings_is_refused(shards, tmp_path):
+    train_generator(shards, tmp_path, GENERATOR, steps=1)
+    other = GeneratorSettings(config=TINY.to_dict(), clips=5, shares=SHARES, warmup=1)
+    with pytest.raises(InputError, match=r"other settings \(clips\)"):
+        train_generator(shards, tmp_path, other, steps=2)
+
+
+def test_a_kill_while_saving_leaves_the_checkpoint_before(tmp_path, monkeypatch):
+    model = torch.nn.Linear(2, 2)
+    run = Run(tmp_path, {}, {"model": model}, np.random.default_rng(0))
+    run.save(7)
+    real_save = torch.save
+
+    def killed(state, path):
+        real_save(state, path)
+        path.write_bytes(path.read_bytes()[:100])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run.save(8)
+    assert (tmp_path / CHECKPOINT).is_file() and run.restore() == 7
+
+
+@pytest.mark.slow
+def test_the_expert_learns_who_is_in_sync(shards, tmp_path):
+    settings = ExpertSettings(clips=6, windows=11, shares=SHARES)
+    model = train_expert(shards, tmp_path, settings, steps=120, check_every=60)
+    unseen = TalkingFaces(shards, "val")
+    assert accuracy(model, unseen, "made-up") > 0.75
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["step"] == 119 and lines[-1]["accuracy_made-up"] > 0.75
+
+
+def test_average_forgets_its_first_weights_and_copies_buffers():
+    model = torch.nn.BatchNorm1d(2)
+    average = Average(model, 0.9)
+    with torch.no_grad():
+        model.weight.fill_(3.0)
+        model.running_mean.fill_(5.0)
+    average.update(model, step=0)  # decay 0.1
+    assert average.model.weight.tolist() == pytest.approx([2.8, 2.8]) and average.model.running_mean.tolist() == [5, 5]
+
+
+def test_no_draw_crosses_a_clip(shards):
+    data = TalkingFaces(shards, "train")
+    seen = []
+    data.crops = lambda clip, frames, move=None: (
+        seen.append((clip, frames)),
+        np.zeros((len(frames), 96, 96, 3), np.uint8),
+    )[1]
+    generator_batch(data, np.random.default_rng(0), 30, 5, SHARES, choices=6)
+    assert len(seen) == 60
+    for (clip, frames), (_, references) in zip(seen[::2], seen[1::2], strict=True):
+        assert clip.start < frames[0] and frames[-1] + 4 < clip.stop  # a frame's voice: one frame before to four after
+        assert clip.start <= references[0] and references[-1] < clip.stop
+        assert abs(frames[0] - references[0]) >= 5
+
+
+def test_held_out_people_are_in_no_training_draw(shards):
+    train, val = TalkingFaces(shards, "train"), TalkingFaces(shards, "val")
+    assert not {c.identity for c in train.clips} & {c.identity for c in val.clips}
+
+
+def test_shown_frames_hide_their_lower_half_and_the_augmentation_is_shared(shards):
+    data = TalkingFaces(shards, "train")
+    batch = generator_batch(data, np.random.default_rng(0), 2, 1, SHARES)
+    assert batch.shown[:, :3, 48:].abs().max() == 0
+    assert torch.equal(batch.shown[:, :3, :48], batch.real[:, :, :48])
+    clip = data.clips[0]
+    plain, mirrored = data.crops(clip, np.arange(3)), data.crops(clip, np.arange(3), Move(flip=True))
+    assert np.array_equal(mirrored, plain[:, :, ::-1])
+
+
+def test_mouth_stacks_are_five_frames_in_order():
+    crops = np.zeros((7, 96, 96, 3), np.uint8) + np.arange(7, dtype=np.uint8)[:, None, None, None]
+    stacks = mouth_stacks(crops, np.array([0, 2]))
+    assert stacks.shape == (2, 15, 48, 96)
+    assert stacks[1, :, 0, 0].tolist() == [2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6]
+
+
+def test_absent_shards_are_named(tmp_path):
+    with pytest.raises(InputError, match="dubkit train prepare"):
+        TalkingFaces(tmp_path, "train")
