@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dubkit import __version__
-from dubkit.cli import demo, doctor, dub, models, new, settings, status
+from dubkit.cli import batch, demo, doctor, dub, evaluate, models, new, settings, status
 
 app = typer.Typer(
     name="dubkit",
@@ -38,4 +38,6 @@ app.command("status")(status.status)
 app.command("settings")(settings.settings)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
+app.add_typer(batch.app, name="batch")
 app.add_typer(models.app, name="models")
+app.add_typer(evaluate.app, name="evaluate")

@@ -26,3 +26,41 @@ def show(title: str, values: dict[str, Any], as_json: bool) -> None:
         if not isinstance(value, (dict, list)):
             table.add_row(key, f"{value:.4f}" if isinstance(value, float) else str(value))
     out.print(table)
+
+
+@app.command()
+def speech(
+    reference: Annotated[Path, typer.Argument(help="RTTM that is right.", show_default=False)],
+    hypothesis: Annotated[Path, typer.Argument(help="RTTM to measure.", show_default=False)],
+    collar: Annotated[float, typer.Option(min=0, help="Seconds around each boundary that are not scored.")] = 0.0,
+    skip_overlap: Annotated[bool, typer.Option(help="Do not score overlapping speech.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Diarization error rate, Jaccard error rate and speaker count."""
+    from dubkit.evaluate.speech import evaluate_speech
+
+    show(f"{hypothesis.name} against {reference.name}", evaluate_speech(reference, hypothesis, collar=collar, skip_overlap=skip_overlap), as_json)  # fmt: skip
+
+
+@app.command()
+def words(
+    reference: Annotated[Path, typer.Argument(help="Transcript that is right.", show_default=False)],
+    hypothesis: Annotated[Path, typer.Argument(help="Transcript to measure.", show_default=False)],
+    as_json: JsonOption = False,
+) -> None:
+    """Word error rate of transcripts (subtitles, translator's sheets, whisperX JSON, plain text)."""
+    from dubkit.evaluate.speech import evaluate_words
+
+    show(f"{hypothesis.name} against {reference.name}", evaluate_words(reference, hypothesis), as_json)
+
+
+@app.command()
+def cast(
+    truth: Annotated[Path, typer.Argument(help="Truth as JSON: shots, turns, regions.", show_default=False)],
+    project: Annotated[Path, typer.Argument(help="A project that has run at least up to match.", show_default=False)],
+    as_json: JsonOption = False,
+) -> None:
+    """Shots, tracks, and whose voice went to whose face."""
+    from dubkit.evaluate.cast import evaluate_cast
+
+    show(f"{project.name} against {truth.name}", evaluate_cast(truth, project), as_json)

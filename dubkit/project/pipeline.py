@@ -50,23 +50,23 @@ class Pipeline:
         self.project, self.settings, self.listener = project, settings, listener
         self.store = Store(project.folder)
 
-    def run(self, languages: Sequence[str] = (), until: str | None = None) -> list[Outcome]:
+    def run(self, languages: Sequence[str] = (), until: str | None = None, wait: float = 0.0) -> list[Outcome]:
         """Brings everything up to date, up to and including the stage ``until``. Raises DubkitError.
 
-        Source-side stages run once; then each language. What was finished stays finished whatever is raised.
+        Source-side stages run once; then each language. What was finished stays finished whatever is raised. Where
+        another run holds the source side or a language, this one waits up to ``wait`` seconds.
         """
         languages = self._languages(languages)
         self.project.check_files()
         wanted = self._wanted(until)
-        outcomes = []
-        with self.store.lock():
+        with self.store.lock(None, wait):
             for stage in (s for s in wanted if not s.per_language):
                 self._bring_up_to_date(stage, None)
-            for language in languages:
+        for language in languages:
+            with self.store.lock(language, wait):
                 for stage in (s for s in wanted if s.per_language):
                     self._bring_up_to_date(stage, language)
-                outcomes.append(self.outcome(language))
-        return outcomes
+        return [self.outcome(language) for language in languages]
 
     def status(self, languages: Sequence[str] = ()) -> list[StageStatus]:
         """Where every stage stands; runs nothing and needs no lock."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -24,6 +24,7 @@ from dubkit.types import Lock, Segment
 
 SCHEMA = "dubkit.project/1"
 SUFFIX = ".dub.toml"
+FILM_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".mxf", ".webm")
 
 
 class Table(BaseModel):
@@ -173,7 +174,7 @@ class ProjectFile:
         written = self.project.target[language].output
         if written:
             path = self.resolve(written)
-            return path if path.suffix else path.with_name(path.name + suffix)
+            return path if path.suffix.lower() in FILM_SUFFIXES else path.with_name(path.name + suffix)
         name = self.project.output.name.format(name=self.name, language=language)
         return self.resolve(self.project.output.folder) / (name + suffix)
 
@@ -227,14 +228,15 @@ def parse(text: str, name: str = "project") -> Project:
     try:
         return Project.model_validate(data)
     except ValidationError as error:
-        raise ProjectError("\n".join(f"{name}: {explain(problem)}" for problem in error.errors())) from error
+        raise ProjectError("\n".join(f"{name}: {explain(problem, Project)}" for problem in error.errors())) from error
 
 
-def explain(problem: dict[str, Any]) -> str:
+def explain(problem: dict[str, Any], root: type[BaseModel]) -> str:
+    """One readable sentence for a pydantic error: the key, what was found, what is allowed."""
     key = ".".join(str(part) for part in problem["loc"])
     kind, found = problem["type"], problem["input"]
     if kind == "extra_forbidden":
-        allowed = _allowed_keys(problem["loc"][:-1])
+        allowed = _allowed_keys(problem["loc"][:-1], root)
         close = get_close_matches(str(problem["loc"][-1]), allowed, n=1)
         return f"unknown key '{key}'" + (
             f"; did you mean '{close[0]}'?" if close else f"; allowed here: {', '.join(allowed)}"
@@ -245,10 +247,19 @@ def explain(problem: dict[str, Any]) -> str:
     return f"'{key}': {problem['msg'].removeprefix('Value error, ')}{shown}"
 
 
-def _allowed_keys(location: tuple[Any, ...]) -> list[str]:
-    tables = {"source": Source, "target": Target, "cast": CastMember, "lock": LockEntry, "output": Output}
-    model = tables.get(str(location[0]), Project) if location else Project
+def _allowed_keys(location: tuple[Any, ...], model: type[BaseModel]) -> list[str]:
+    """The keys of the table at ``location``, found by walking the annotations."""
+    for part in location:
+        if isinstance(part, str) and part in model.model_fields:
+            inner = _tables_in(model.model_fields[part].annotation)
+            model = inner[0] if inner else model
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _tables_in(annotation: Any) -> list[type[Table]]:
+    if isinstance(annotation, type) and issubclass(annotation, Table):
+        return [annotation]
+    return [table for argument in get_args(annotation) for table in _tables_in(argument)]
 
 
 def json_schema() -> str:

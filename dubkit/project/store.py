@@ -45,6 +45,8 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "record.json").unlink(missing_ok=True)
+            for leftover in folder.rglob(".*.part*"):  # of a run that was killed
+                leftover.unlink()
         except OSError as error:
             raise storage_error(folder, error) from error
         return folder
@@ -65,23 +67,24 @@ class Store:
         return None
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Holds the project against a second run. Raises StorageError naming the process that has it."""
+    def lock(self, language: str | None = None, wait: float = 0.0) -> Iterator[None]:
+        """Holds the source side, or one language, against a second run; waits up to ``wait`` seconds for it.
+
+        Raises StorageError naming the process that has it.
+        """
+        folder = self.folder / language if language else self.folder
+        holder = folder / "lock.pid"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise storage_error(self.folder / "lock", error) from error
-        holder = self.folder / "lock.pid"
-        lock = FileLock(self.folder / "lock")
-        try:
-            lock.acquire(timeout=0)
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder / "lock")
+            lock.acquire(timeout=wait)
         except Timeout as error:
             who = holder.read_text() if holder.exists() else "unknown"
             raise StorageError(
-                f"another dubkit run (process {who}) works on {self.folder}; wait for it or stop it"
+                f"another dubkit run (process {who}) works on {folder}; wait for it or stop it"
             ) from error
         except OSError as error:
-            raise storage_error(self.folder / "lock", error) from error
+            raise storage_error(folder / "lock", error) from error
         try:
             holder.write_text(str(os.getpid()))
             yield

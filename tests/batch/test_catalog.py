@@ -1,0 +1,82 @@
+"""Catalogues: TOML and CSV say the same, and errors name the key or the row."""
+
+import pytest
+
+from dubkit.batch.catalog import load_catalogue, parse_csv, parse_toml, projects
+from dubkit.errors import ProjectError
+
+TOML = """
+schema = "dubkit.catalogue/1"
+language = "en"
+preset = "draft"
+[settings.lips]
+crossfade = 3
+[[title]]
+title = "one"
+film = "one.mp4"
+[title.target.es]
+dialogue = "one.es.flac"
+[title.target.fr]
+subtitles = "one.fr.srt"
+[[title]]
+title = "two"
+film = "sub/two.mp4"
+priority = 5
+settings.lips.batch_size = 2
+target.es.stems = { ANA = "ana.flac" }
+"""
+
+
+def test_toml_becomes_projects(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text(TOML)
+    found = {title.title: file for title, file in projects(load_catalogue(path), path)}
+    one, two = found["one"], found["two"]
+    assert one.path == tmp_path / "c.batch" / "one.dub.toml"
+    assert one.film == tmp_path / "one.mp4"
+    assert list(one.project.target) == ["es", "fr"]
+    assert one.project.preset == "draft"
+    assert one.output_path("es", ".mp4") == tmp_path / "dubbed" / "one.es.mp4"
+    assert two.project.settings["lips"] == {"crossfade": 3, "batch_size": 2}
+    assert two.resolve(two.project.target["es"].stems["ANA"]) == tmp_path / "ana.flac"
+
+
+def test_csv_says_the_same():
+    text = "title;film;language;dialogue;subtitles;stems;priority\none;one.mp4;es;one.es.flac;;;\none;one.mp4;fr;;one.fr.srt;;\n"
+    catalogue = parse_csv(text + "two;sub/two.mp4;es;;;ANA=ana.flac; BEN=ben.flac;5\n".replace("; BEN=ben.flac", ""))
+    assert [t.title for t in catalogue.title] == ["one", "two"]
+    assert set(catalogue.title[0].target) == {"es", "fr"}
+    assert catalogue.title[1].priority == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("title,film,langauge\na,a.mp4,es\n", ["language", "langauge"]),
+        ("title,film,language,dialogue\na,a.mp4,es,x\na,a.mp4,es,y\n", ["row 3", "two rows for 'es'"]),
+        ("title,film,language,dialogue\na,a.mp4,es,x\na,b.mp4,fr,y\n", ["row 3", "another film"]),
+        ("title,film,language,dialogue\na/b,a.mp4,es,x\n", ["a/b", "file name"]),
+        ("", ["columns"]),
+    ],
+)
+def test_csv_errors_name_the_row(text, words):
+    with pytest.raises(ProjectError) as error:
+        parse_csv(text, "c.csv")
+    for word in ["c.csv", *words]:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.replace('film = "one.mp4"', 'flim = "one.mp4"'), ["title.0.flim", "did you mean 'film'"]),
+        (lambda t: t.replace('"two"', '"ONE"'), ["two titles"]),
+        (lambda t: t.replace("catalogue/1", "catalogue/2"), ["schema"]),
+        (lambda t: t.replace("priority = 5", 'project = "x.dub.toml"'), ["either 'film' or 'project'"]),
+    ],
+)
+def test_toml_errors_name_the_key(change, words):
+    with pytest.raises(ProjectError) as error:
+        parse_toml(change(TOML), "c.toml")
+    for word in ["c.toml", *words]:
+        assert word in str(error.value)
