@@ -176,3 +176,13 @@ def _stamped(frame: av.VideoFrame, number: int, rate: Fraction) -> av.VideoFrame
     """The frame with the reel's clock. A frame shown twice is the same object: its new time is copied when encoded."""
     frame.pts, frame.time_base, frame.pict_type = number, 1 / rate, 0
     return frame
+
+
+def media_timecode(path: Path) -> str | None:
+    """The start timecode a media file carries, "01:00:00:00" or with ';'; None where it has none. Raises MediaError."""
+    try:
+        with av.open(str(path)) as container:
+            tags = [container.metadata, *(stream.metadata for stream in container.streams)]
+            return next((found["timecode"] for found in tags if "timecode" in found), None)
+    except (av.FFmpegError, OSError) as error:
+        raise MediaError(f"cannot read {path}: {error}") from error

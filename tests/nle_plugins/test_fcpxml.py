@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import opentimelineio as otio
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 from dubkit.nle.plugins import format_for
 from dubkit.nle.result import Placement, with_dub
@@ -44,6 +44,9 @@ def test_back_as_it_went(timeline, tmp_path_factory):
 def test_opentimelineio_reads_the_same_frames(timeline, tmp_path_factory):
     """The public adapter knows whole rates only, and no start: there it must agree with us."""
     timeline = replace(timeline, start=0)
+    times = [t for c in timeline.tracks[0].clips for t in (timeline.seconds(c.record.start), len(c.record) / timeline.rate, c.source_start)]
+    # the adapter cuts floats off: 97/5 s at 25 becomes frame 484, not 485
+    assume(all(int(t.numerator / t.denominator * float(timeline.rate)) == t * timeline.rate for t in times))
     path = tmp_path_factory.getbasetemp() / "b.fcpxml"
     FCPXML.write(timeline, path)
     read = otio.adapters.read_from_file(str(path))

@@ -18,7 +18,7 @@ resolve = get("resolve").load()
 
 @pytest.mark.parametrize(("platform", "environment", "folder"), [
     ("darwin", {"HOME": "/Users/a b"}, "/Users/a b/Library/Application Support/Blackmagic Design/DaVinci Resolve/Fusion/Scripts/Utility"),
-    ("linux", {"HOME": "/home/a"}, "/home/a/.local/share/DaVinciResolve/Fusion/Scripts/Utility"),
+    ("linux", {"HOME": "/people/a"}, "/people/a/.local/share/DaVinciResolve/Fusion/Scripts/Utility"),
     ("win32", {"APPDATA": "C:/Users/a/AppData/Roaming"}, "C:/Users/a/AppData/Roaming/Blackmagic Design/DaVinci Resolve/Support/Fusion/Scripts/Utility"),
 ])  # fmt: skip
 def test_the_script_folder_of_each_system(platform, environment, folder):
