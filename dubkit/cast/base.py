@@ -67,10 +67,8 @@ SPEAKING: dict[str, Engine] = {
     "motion": Engine(
         "dubkit.cast.motion:Motion", about="lips that move of their own, in step with the loudness; embedded"
     ),
-    "sync": Engine(
-        "dubkit.cast.sync:Sync",
-        "pip install 'dubkit[faces]'",
-        "agreement of lips and sound by the project's own expert",
+    "sync": Engine(  # lives beside its network: lips may know cast, and cast knows only this name
+        "dubkit.lips.speaking:Sync", about="agreement of lips and sound by the project's own expert"
     ),
     "lr-asd": Engine(
         "dubkit.cast.lr_asd:LrAsd", "pip install 'dubkit[faces]'", "LR-ASD (MIT); cast.speaking_weights names its file"
