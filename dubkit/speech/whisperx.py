@@ -195,4 +195,4 @@ def _pause(samples: np.ndarray) -> int:
 def _has_voice(samples: np.ndarray) -> bool:
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
-    return bool(get_speech_timestamps(samples, VadOptions(threshold=0.3, min_speech_duration_ms=60)))
+    return bool(get_speech_timestamps(samples, VadOptions(min_speech_duration_ms=60)))

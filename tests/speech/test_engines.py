@@ -137,7 +137,7 @@ def music(seconds):
     ids=["silence", "0.1 s", "nothing", "music", "hiss"],
 )
 def test_sound_without_speech_has_no_turns(tmp_path, diarizer, samples):
-    found = base.diarize(sound(tmp_path / "a.flac", samples), SpeechSettings(diarizer=diarizer))
+    found = base.diarize(sound(tmp_path / "a.wav", samples), SpeechSettings(diarizer=diarizer))
     assert (found.turns, found.exclusive) == ((), ())
 
 
