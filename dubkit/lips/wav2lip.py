@@ -7,6 +7,7 @@ channels-last, only the lower half is computed, and the last layer and the sigmo
 from __future__ import annotations
 
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,7 +16,9 @@ from torch import Tensor, nn
 from dubkit.errors import EngineUnavailable, SettingsError
 from dubkit.lips.lower import LowerHalf, folded
 from dubkit.lips.models.wav2lip import Wav2Lip
-from dubkit.settings import LipsSettings
+
+if TYPE_CHECKING:
+    from dubkit.settings import LipsSettings
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -54,12 +57,16 @@ class FaceToFace(nn.Module):
         self.lower.model.output_block[1].float()
 
     def forward(self, windows: Tensor, crops: Tensor) -> Tensor:
-        shown = crops.permute(0, 3, 1, 2).flip(1).to(self.dtype) / 255  # BGR, channels last in memory
+        _, lower = self.painted(windows, crops)
+        lower = (lower * 255).round().clamp(0, 255).to(torch.uint8).flip(1).permute(0, 2, 3, 1)
+        return torch.cat((crops[:, : self.half], lower), dim=1)
+
+    def painted(self, windows: Tensor, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """What the network is shown, (B, 3, S, S) BGR, and its lower half, (B, 3, S/2, S) BGR float32."""
+        shown = crops.permute(0, 3, 1, 2).flip(1).to(self.dtype) / 255  # channels last in memory
         hidden = shown.clone()
         hidden[:, :, self.half :] = 0
-        painted = self.lower(windows.to(self.dtype), torch.cat((hidden, shown), dim=1))
-        lower = (painted.float() * 255).round().clamp(0, 255).to(torch.uint8).flip(1).permute(0, 2, 3, 1)
-        return torch.cat((crops[:, : self.half], lower), dim=1)
+        return shown, self.lower(windows.to(self.dtype), torch.cat((hidden, shown), dim=1)).float()
 
 
 class _CudaGraph:
