@@ -3,7 +3,8 @@
 A piece of a line says, for every person p who may own the voice, how likely it looks: ``exp(evidence)`` if p is visible,
 1 if p is not (then the line is off screen). With probability ``MISTAKE`` the diarizer gave the piece to the wrong voice and
 it says nothing; so one bad turn cannot outvote ten good ones. The log-likelihoods of all pieces of a voice add up to
-``gain[s, p]``, relative to nobody (a narrator, an unseen voice). Voices get persons by linear assignment: a second voice on
+``gain[s, p]``, relative to nobody (a narrator, an unseen voice). Who is in the picture whenever a voice is heard, and
+rarely otherwise, is a little evidence too: films mostly show the one who speaks. Voices get persons by linear assignment: a second voice on
 the same person costs ``SPLIT`` (the diarizer has split one voice in two), nobody costs nothing.
 
 Two persons whom one voice drives in different shots are probably one: they are merged as long as that raises the total
@@ -22,6 +23,8 @@ from dubkit.cast.evidence import Piece
 MISTAKE = 0.05  # share of pieces whose diarized speaker is wrong
 SPLIT = 4.0  # nats that a second voice on one person costs
 VOICE_SAYS = 5.0  # nats: the most that one shared voice can say for two faces being one person
+SHOWN = 0.75  # share of a speaker's shots that show the speaker
+COMPANY = 3.0  # nats: the most that being in the picture says
 NEVER = 40.0  # nats: as good as certain
 
 
@@ -42,7 +45,23 @@ def gains(pieces: Sequence[Piece], speakers: Sequence[str], person_of: np.ndarra
     for piece in pieces:
         found = likelihoods(piece.exclusive, person_of, persons)
         table[rows[piece.turn.speaker]] += found[:-1] - found[-1]
-    return table
+    return table + company(pieces, speakers, person_of, persons)
+
+
+def company(pieces: Sequence[Piece], speakers: Sequence[str], person_of: np.ndarray, persons: int) -> np.ndarray:
+    """(speakers, persons) nats from who is visible in the shots of which voice; each shot counts once, and half."""
+    shots = sorted({(piece.turn.speaker, piece.shot) for piece in pieces})
+    row = {shot: i for i, shot in enumerate(shots)}
+    visible = np.zeros((len(shots), persons), bool)
+    for piece in pieces:
+        for track in piece.evidence:
+            visible[row[piece.turn.speaker, piece.shot], person_of[track]] = True
+    usual = (visible.sum(axis=0) + 1) / (len(shots) + 2)
+    says = 0.5 * np.where(visible, np.log(SHOWN / usual), np.log((1 - SHOWN) / (1 - usual)))
+    table = np.zeros((len(speakers), persons))
+    for (speaker, _), nats in zip(shots, says, strict=True):
+        table[list(speakers).index(speaker)] += nats
+    return np.clip(table, -COMPANY, COMPANY)
 
 
 def assign(gain: np.ndarray) -> tuple[np.ndarray, float]:
