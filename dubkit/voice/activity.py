@@ -47,7 +47,7 @@ def speech(levels: np.ndarray, *, min_gap: float = MIN_GAP) -> list[Segment]:
             found[-1][1] = stop / 100
         else:
             found.append([start / 100, stop / 100])
-    return [Segment(start, end) for start, end in found if end - start >= MIN_SPEECH]
+    return [Segment(float(start), float(end)) for start, end in found if end - start >= MIN_SPEECH]
 
 
 def union(segments: list[Segment]) -> list[Segment]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from dubkit.types import Segment, Turn
 
-REACH = 1.0  # seconds: a line may start that much before, or end that much after, its turn
+REACH = 0.8  # seconds: a line may start that much before, or end that much after, its turn
 SEARCH = 0.4  # seconds around the border of two turns in which the quietest moment is looked for
 PAUSE = 0.12  # seconds: pauses this long part two stretches before they are attributed
 

@@ -17,8 +17,11 @@ from dubkit.voice.activity import union
 from dubkit.voice.loudness import channel_weights
 from dubkit.voice.tracks import BLOCK, LAYOUTS, RATE, Span, Track, envelope, file_channels, file_track
 
-DUCK_BEFORE, DUCK_AFTER = 0.10, 0.15  # seconds by which a duck is longer than the speech
 ATTACK, RELEASE = 0.15, 0.40  # seconds
+DUCK_BEFORE, DUCK_AFTER = (
+    0.08,
+    0.21,
+)  # seconds: a duck is that much longer than the speech, so that its ramps are outside
 TONE_LENGTH, TONE_FADE = 6.0, 0.25  # seconds: longest piece of room tone, and how its repeats overlap
 TONE_LOUDEST = 10 ** (-45 / 20)  # a "pause" over this RMS is no pause
 NOISE = 10 ** (-72 / 20)  # RMS of the noise that stands in where the film has no usable pause

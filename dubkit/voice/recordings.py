@@ -73,7 +73,8 @@ def open_recording(
         problems.meet(f"{who} ({path.name}) is clipped: {clips.share:.2%} of its loud samples sit at full scale", "uses it as it is")  # fmt: skip
     shift = 0.0
     lag, now, then = best_lag(regions, [turn.segment for turn in turns])
-    if abs(lag) >= MOVED and then >= 0.6 and now < 0.6 * then:
+    surely = 0.75 if len(turns) > 2 else 0.6  # one or two lines may well be moved on purpose
+    if abs(lag) >= MOVED and then >= surely and now < surely * then:
         found = (
             f"{who} ({path.name}) seems to start {abs(lag):.2f} s too {'late' if lag > 0 else 'early'}: "
             f"{now:.0%} of its speech meets its turns, moved it would be {then:.0%}"

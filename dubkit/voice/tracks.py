@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dubkit.errors import MediaError
+from dubkit.errors import MediaError, StorageError
 from dubkit.files import replacing
+from dubkit.media.pcm import to_int24
 
 RATE = 48_000  # Hz, of everything inside this room
 BLOCK = 10 * RATE  # samples
@@ -187,17 +188,19 @@ def load_mono(path: Path) -> np.ndarray:
 
 
 def write_track(path: Path, track: Track) -> Path:
-    """Writes FLAC, 24 bits, atomically; values beyond full scale are clipped there. Returns ``path``."""
+    """Writes FLAC, 24 bits, atomically; values beyond full scale are clipped there. Returns ``path``.
+
+    Raises StorageError where the folder is full or cannot be written.
+    """
     import soundfile
 
-    from dubkit.media.audio import to_int24
-
-    with (
-        replacing(path) as temporary,
-        soundfile.SoundFile(temporary, "w", RATE, track.channels, "PCM_24", format="FLAC") as file,
-    ):
-        for block in track.walk():
-            file.write(to_int24(block).T)
+    with replacing(path) as temporary:
+        try:
+            with soundfile.SoundFile(temporary, "w", RATE, track.channels, "PCM_24", format="FLAC") as file:
+                for block in track.walk():
+                    file.write(to_int24(block).T)
+        except soundfile.LibsndfileError as error:  # libsndfile does not say why
+            raise StorageError(f"cannot write {path}: {error}; is the disk full, or the folder read-only?") from error
     return path
 
 
