@@ -7,8 +7,10 @@ placed by their timestamps, so a gap in a stream is silence of the right length 
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -16,9 +18,10 @@ import numpy as np
 import soundfile
 import soxr
 
-from dubkit.errors import InputError, MediaError
+from dubkit.errors import InputError, MediaError, StorageError
 from dubkit.media.files import replacing
 from dubkit.media.packets import open_media, scan, video_of
+from dubkit.media.pcm import to_int24
 from dubkit.timing import sample_at
 from dubkit.types import Media
 
@@ -28,6 +31,7 @@ _TAIL = 0.25  # seconds read beyond a part's end, for the resampler's filter
 _PREROLL = 0.5  # seconds decoded before a seek's target, so that lossy decoders have settled
 _UNINDEXED = ("mp3", "aac", "ac3", "eac3", "dts", "mpeg")  # seeking is a guess there
 _WAV_LIMIT = 4_000_000_000  # bytes; beyond, the header is RF64 (EBU Tech 3306)
+_NEARLY_FULL = 1 << 20  # bytes
 _SURROUND = {"FL": 0.7071, "FR": 0.7071, "FC": 1.0, "BC": 0.5, "LFE": 0.0}  # ITU-R BS.775, to mono; others 0.5
 
 
@@ -123,30 +127,30 @@ def _write(path: Path, pieces: Iterator[np.ndarray], sample_rate: int, seconds: 
     else:
         big = seconds * sample_rate * first.shape[0] * 4 > _WAV_LIMIT
         style = {"format": "RF64" if big else "WAV", "subtype": "FLOAT"}
+    with replacing(path) as part:
+        try:
+            with soundfile.SoundFile(part, "w", sample_rate, first.shape[0], **style) as file:
+                for block in _finite(chain([first], pieces), sample_rate, path):
+                    exact = to_int24(block) if style["format"] == "FLAC" else block.astype(np.float32, copy=False)
+                    file.write(np.ascontiguousarray(exact.T))
+        except soundfile.LibsndfileError as error:  # libsndfile does not say why
+            full = shutil.disk_usage(path.parent).free < _NEARLY_FULL
+            raise StorageError(
+                f"cannot write {path}: {'the disk is full; free some space' if full else error}"
+            ) from error
+
+
+def _finite(pieces: Iterator[np.ndarray], sample_rate: int, path: Path) -> Iterator[np.ndarray]:
     position = 0
-    with replacing(path) as part, soundfile.SoundFile(part, "w", sample_rate, first.shape[0], **style) as file:
-        block = first
-        while block is not None:
-            bad = ~np.isfinite(block)
-            if bad.any():
-                where = (position + int(np.argmax(bad.any(0)))) / sample_rate
-                raise InputError(
-                    f"{path.name}: the sound has values that are not numbers (NaN or infinite) at {where:.3f} s"
-                )
-            exact = to_int24(block) if style["format"] == "FLAC" else block.astype(np.float32, copy=False)
-            file.write(np.ascontiguousarray(exact.T))
-            position += block.shape[1]
-            block = next(pieces, None)
-
-
-def to_int24(audio: np.ndarray) -> np.ndarray:
-    """Float in -1..1 to 24 bits in the upper bits of int32; values beyond become full scale.
-
-    libsndfile's own float conversion scales by 2^23 - 1 on the way out and by 2^23 on the way in, so that even 16-bit
-    sound would not come back as the samples it was.
-    """
-    steps = np.rint(audio.astype(np.float64) * (1 << 23))
-    return np.clip(steps, -(1 << 23), (1 << 23) - 1).astype(np.int32) << 8
+    for block in pieces:
+        bad = ~np.isfinite(block)
+        if bad.any():
+            where = (position + int(np.argmax(bad.any(0)))) / sample_rate
+            raise InputError(
+                f"{path.name}: the sound has values that are not numbers (NaN or infinite) at {where:.3f} s"
+            )
+        position += block.shape[1]
+        yield block
 
 
 def _stream(path: Path, container, index: int | None):
@@ -180,12 +184,15 @@ def _placed(path: Path, container, source, zero: float | None, first: int, stop:
         with contextlib.suppress(av.error.FFmpegError):
             container.seek(int((seconds - _PREROLL) / source.time_base), stream=source)
     convert = av.AudioResampler(format="fltp")
-    for picture_time, samples in _decoded(container, source, convert):
+    following = None  # where the next decoded sample belongs if nothing is missing
+    for seconds, samples in _decoded(container, source, convert):
         if zero is None:
-            zero = picture_time if from_start else float((source.start_time or 0) * source.time_base)
-        at = position if picture_time is None else round((picture_time - zero) * rate)
-        if abs(at - position) < _SLACK * rate and position > first:
-            at = position
+            zero = seconds if from_start else float((source.start_time or 0) * source.time_base)
+        at = following if seconds is None else round((seconds - zero) * rate)
+        if following is not None and abs(at - following) < _SLACK * rate:
+            at = following
+        at = at or 0
+        following = at + samples.shape[1]
         if at > position:
             gap = at - position if stop is None else min(at, stop) - position
             yield from _silence(count, gap)

@@ -39,7 +39,11 @@ def replacing(path: Path) -> Iterator[Path]:
         raise StorageError(f"cannot write {path}: the folder {path.parent} does not exist")
     try:
         with storage_errors(path):
-            part.touch()
+            try:
+                part.touch()
+            except OSError as error:
+                reason = _DISK_ERRORS.get(error.errno, error.strerror)
+                raise StorageError(f"cannot write {path}: {reason}") from error
             yield part
             os.replace(part, path)
     finally:

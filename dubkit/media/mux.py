@@ -7,13 +7,11 @@ and writes the container. The result is checked (``check.check_film``) before it
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import ffmpeg
 
 from dubkit.errors import MediaError
@@ -21,6 +19,7 @@ from dubkit.media.check import check_film
 from dubkit.media.codecs import check_output
 from dubkit.media.ffmpeg import arguments, has_option, url
 from dubkit.media.files import replacing
+from dubkit.media.join import feed, reorder_depth, timescale
 from dubkit.media.languages import iso639_2
 from dubkit.media.metadata import write_metadata
 from dubkit.media.packets import open_media
@@ -90,87 +89,14 @@ def mux(
         write_metadata(about, media, metadata or {})
         part = stack.enter_context(replacing(output))
         transport = "nut" if settings.codec == "ffv1" else "mov"  # MOV has no name for FFV1, NUT none for ProRes
-        with open_media(pieces[0]) as piece:
-            depth = piece.streams.video[0].codec_context.reorder_depth
+        depth = reorder_depth(pieces[0])
         command, skipped = _command(
             media, audio, subtitles, part, output.suffix.lower(), settings, about, depth, transport
         )
         with Pipe(command, write=True) as pipe:
-            _feed(pieces, video, depth, transport, pipe)
+            feed(pieces, video, depth, transport, pipe)
         check_film(part, media, len(audio))
     return skipped
-
-
-# ------------------------------------------------------------------------------------------------------------ picture
-
-
-class _Sink:
-    """What PyAV needs of a file that can only be written."""
-
-    def __init__(self, pipe: Pipe):
-        self._pipe = pipe
-
-    def write(self, data: bytes) -> int:
-        self._pipe.write(data)
-        return len(data)
-
-
-def _feed(pieces: Sequence[Path], video: VideoStream, depth: int, transport: str, pipe: Pipe) -> None:
-    """Sends all pieces as one stream (a fragmented MOV), frame n at (n + depth of reordering) / rate, so that nothing is negative."""
-    tick = 1 / video.rate
-    options = {
-        "movflags": "frag_keyframe+empty_moov+default_base_moof",
-        "video_track_timescale": str(_timescale(video)),
-    }
-    with av.open(_Sink(pipe), "w", format=transport, options=options if transport == "mov" else None) as joined:
-        out, first, written = None, None, 0
-        for path in pieces:
-            with open_media(path) as piece:
-                stream = piece.streams.video[0]
-                nature = _nature(stream)
-                if out is None:
-                    first, out = nature, joined.add_stream_from_template(stream)
-                    out.time_base = tick
-                elif nature != first:
-                    raise MediaError(f"the piece {path.name} was encoded otherwise than the first; encode both again")
-                count = 0
-                for packet, place in _timed(path, piece, stream, tick):
-                    packet.stream = out
-                    packet.time_base, packet.duration = tick, 1
-                    packet.pts, packet.dts = written + place + depth, written + count
-                    joined.mux(packet)
-                    count += 1
-                written += count
-        if written != video.num_frames:
-            raise MediaError(f"the pieces hold {written} frames, the film has {video.num_frames}; encode it again")
-
-
-def _nature(stream) -> tuple:
-    """What must be equal for pieces to be one stream."""
-    context = stream.codec_context
-    return context.name, context.width, context.height, context.pix_fmt, context.reorder_depth, context.extradata
-
-
-def _timed(path: Path, piece, stream, tick: Fraction) -> Iterator[tuple[av.Packet, int]]:
-    """Packets of a piece with their frame number in it. Raises MediaError where frames are missing or cannot join."""
-    zero, places = None, set()
-    for packet in piece.demux(stream):
-        if not packet.size:
-            continue
-        if zero is None:
-            zero = packet.pts
-            if not packet.is_keyframe:
-                raise MediaError(f"the piece {path.name} does not begin with a key frame")
-        place = (packet.pts - zero) * stream.time_base / tick
-        if place.denominator != 1 or place < 0 or place in places:
-            raise MediaError(f"the piece {path.name} has a frame at {float(place):.3f} where none can be")
-        places.add(place)
-        yield packet, int(place)
-    if not places or max(places) != len(places) - 1:
-        raise MediaError(f"the piece {path.name} is incomplete; encode it again")
-
-
-# -------------------------------------------------------------------------------------------------------------- graph
 
 
 def _command(
@@ -286,17 +212,9 @@ def _container(video: VideoStream, settings: RenderSettings, suffix: str) -> dic
     common = {"fflags": "+bitexact", "flags:a": "+bitexact", "max_interleave_delta": 0}
     if suffix not in _MOV_LIKE:
         return common | {"f": "matroska", "default_mode": "passthrough", "avoid_negative_ts": "disabled"}
-    options = common | {"f": "mov" if suffix == ".mov" else "mp4", "video_track_timescale": _timescale(video)}
+    options = common | {"f": "mov" if suffix == ".mov" else "mp4", "video_track_timescale": timescale(video)}
     if suffix != ".mov":
         options |= {"movflags": "+faststart", "strict": "experimental"}  # FLAC in MP4 counts as one in older ffmpegs
     if settings.codec == "h265":
         options["tag:v"] = "hvc1"  # what Apple's players ask for
     return options
-
-
-def _timescale(video: VideoStream) -> int:
-    """Ticks a second of the picture's clock: a multiple of the rate, so that every frame has an exact time."""
-    timescale = video.rate.numerator
-    while timescale < 10_000:
-        timescale *= 2
-    return timescale
