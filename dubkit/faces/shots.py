@@ -1,7 +1,7 @@
 """Where the film is cut: hard cuts, dissolves and freeze frames. Nothing is ever smoothed or carried across a shot.
 
-Hard cuts come from PySceneDetect's ``ContentDetector`` (HSV difference of neighbouring frames), fed from our own reader
-so that frame numbers are ours. A dissolve is a stretch in which every frame is a linear blend of its two ends; the
+Hard cuts come from PySceneDetect's ``AdaptiveDetector`` (HSV difference of neighbouring frames against that of the
+frames around, so a fast pan is no cut), fed from our own reader so that frame numbers are ours. A dissolve is a stretch in which every frame is a linear blend of its two ends; the
 shot begins where the new picture outweighs the old. A freeze frame is the end of a shot in which nothing moves any
 more: an edit too, even though the picture does not jump.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 
+import cv2
 import numpy as np
 
 from dubkit.errors import EngineUnavailable
@@ -20,7 +21,7 @@ from dubkit.timing import nominal
 from dubkit.types import FrameRange, Shot
 
 PROXY_HEIGHT = 180  # pixels; enough to see a cut, and cheap
-CUT = 27.0  # PySceneDetect's default for ContentDetector, mean HSV difference
+CUT_LEAST, CUT_RATIO = 15.0, 3.0  # PySceneDetect's defaults: mean HSV difference, and how far above its neighbours
 DISSOLVE_LENGTHS = (6, 10, 16, 24, 36, 50)  # frames tried
 DISSOLVE_RESIDUAL = 0.22  # what a linear blend of the ends may leave unexplained, share of their difference
 DISSOLVE_CHANGE = 18.0  # grey levels (root mean square) between the ends, below which nothing happened
@@ -38,31 +39,29 @@ def find_shots(reader, settings: FacesSettings, progress: Progress = silent) -> 
     if settings.shots:
         return load_shots(settings.shots, reader.media)
     try:
-        from scenedetect import ContentDetector, FrameTimecode
+        from scenedetect import AdaptiveDetector, FrameTimecode
     except ImportError as error:
         raise EngineUnavailable(
             "shots", "the package 'scenedetect' is missing", "pip install 'dubkit[faces]'"
         ) from error
 
-    detector = ContentDetector(threshold=CUT, min_scene_len=1)
-    changes: dict[int, str] = {}
+    detector = AdaptiveDetector(CUT_RATIO, min_scene_len=1, min_content_val=CUT_LEAST)
     dissolves, freezes = DissolveFinder(), FreezeFinder(max(2, round(FREEZE_SECONDS * nominal(video.rate))))
+    cuts: set[int] = set()
     seen = 0
     for index, picture in reader.proxies(height=PROXY_HEIGHT):
-        cut = [c.frame_num for c in detector.process_frame(FrameTimecode(index, float(video.rate)), picture[..., ::-1])]
-        changes |= {frame: "cut" for frame in cut if frame > 0}
-        thumbnail = _thumbnail(picture)
-        if cut:
-            dissolves.reset()
-        changes |= {frame: "dissolve" for frame in dissolves.push(index, thumbnail)}
-        changes |= {frame: "freeze" for frame in freezes.push(index, picture, bool(cut))}
+        found = detector.process_frame(FrameTimecode(index, float(video.rate)), picture[..., ::-1])
+        cuts |= {cut.frame_num for cut in found if cut.frame_num > 0}
+        dissolves.push(index, _thumbnail(picture))
+        freezes.push(index, picture)
         seen = index + 1
         if index % 25 == 0:
             progress(index, video.num_frames)
-    changes |= {frame: "freeze" for frame in freezes.end(seen)}
-    changes |= {frame: "dissolve" for frame in dissolves.end()}
     progress(seen, seen)
-    starts = sorted({0: "start", **changes}.items())
+    kinds = {frame: "freeze" for frame in freezes.before(cuts, seen)}
+    kinds |= {middle: "dissolve" for first, middle, last in dissolves.all() if not any(first < c <= last for c in cuts)}
+    kinds |= {frame: "cut" for frame in cuts}
+    starts = sorted({**kinds, 0: "start"}.items())
     stops = [frame for frame, _ in starts[1:]] + [seen]
     return tuple(
         Shot(i, FrameRange(start, stop), kind)
@@ -72,8 +71,6 @@ def find_shots(reader, settings: FacesSettings, progress: Progress = silent) -> 
 
 def _thumbnail(picture: np.ndarray) -> np.ndarray:
     """A 32×18 picture as one float vector."""
-    import cv2
-
     return cv2.resize(picture, (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
 
 
@@ -82,29 +79,26 @@ class DissolveFinder:
 
     def __init__(self) -> None:
         self.recent: deque[tuple[int, np.ndarray]] = deque(maxlen=DISSOLVE_LENGTHS[-1] + 1)
-        self.best: tuple[float, int, int] | None = None  # change, frame of the middle, last frame of the blend
+        self.best: tuple[float, int, int, int] | None = None  # change, then first, middle and last frame
+        self.found: list[tuple[int, int, int]] = []
 
-    def reset(self) -> None:
-        """A hard cut: what came before cannot be part of a blend."""
-        self.recent.clear()
-
-    def push(self, index: int, thumbnail: np.ndarray) -> list[int]:
-        """The next frame; returns the first frames of new shots that have become certain."""
+    def push(self, index: int, thumbnail: np.ndarray) -> None:
+        """The next frame."""
         self.recent.append((index, thumbnail))
-        done = []
-        if self.best and index > self.best[2] + DISSOLVE_LENGTHS[0]:
-            done, self.best = [self.best[1]], None
+        if self.best and index > self.best[3] + DISSOLVE_LENGTHS[0]:
+            self.found.append(self.best[1:])
+            self.best = None
         for length in DISSOLVE_LENGTHS:
             if len(self.recent) > length:
-                found = self._blend(length)
-                if found and (self.best is None or found[0] > self.best[0]):
-                    self.best = found
-        return done
+                blend = self._blend(length)
+                if blend and (self.best is None or blend[0] > self.best[0]):
+                    self.best = blend
 
-    def end(self) -> list[int]:
-        return [self.best[1]] if self.best else []
+    def all(self) -> list[tuple[int, int, int]]:
+        """(first, middle, last) frame of every dissolve; the new shot begins with the middle one."""
+        return self.found + ([self.best[1:]] if self.best else [])
 
-    def _blend(self, length: int) -> tuple[float, int, int] | None:
+    def _blend(self, length: int) -> tuple[float, int, int, int] | None:
         window = list(self.recent)[-length - 1 :]
         first, last = window[0][1], window[-1][1]
         difference = last - first
@@ -124,33 +118,31 @@ class DissolveFinder:
         if residual.max() > DISSOLVE_RESIDUAL:
             return None
         middle = window[1 + int(np.argmax(weight >= 0.5))][0] if (weight >= 0.5).any() else window[-1][0]
-        return change, middle, window[-1][0]
+        return change, window[0][0], middle, window[-1][0]
 
 
 class FreezeFinder:
-    """Finds the frame from which a shot stands still until its end."""
+    """Finds stretches in which nothing moves."""
 
     def __init__(self, shortest: int) -> None:
         self.shortest = shortest  # frames
         self.last: np.ndarray | None = None
-        self.still_from: int | None = None
-        self.moved = False  # anything, since the shot began
+        self.still_from = 0
+        self.stretches: list[tuple[int, int]] = []  # half-open
 
-    def push(self, index: int, picture: np.ndarray, cut: bool) -> list[int]:
-        """The next frame, and whether a shot begins with it; returns the freeze frame that this cut ends, if any."""
-        import cv2
-
-        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.int16)
-        found: list[int] = []
-        if cut:
-            found = self.end(index)
-            self.still_from, self.moved = None, False
-        elif self.last is not None and np.abs(grey - self.last).max() > STILL:
-            self.moved, self.still_from = True, index
+    def push(self, index: int, picture: np.ndarray) -> None:
+        """The next frame."""
+        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        if self.last is not None and cv2.absdiff(grey, self.last).max() > STILL:
+            self._close(index)
+            self.still_from = index
         self.last = grey
-        return found
 
-    def end(self, stop: int) -> list[int]:
-        """The shot ends before frame ``stop``."""
-        long_enough = self.still_from is not None and stop - self.still_from >= self.shortest
-        return [self.still_from] if self.moved and long_enough else []
+    def _close(self, stop: int) -> None:
+        if stop - self.still_from >= self.shortest:
+            self.stretches.append((self.still_from, stop))
+
+    def before(self, cuts: set[int], end: int) -> list[int]:
+        """First frames of the stretches that last until a cut or the film's end, and that began after something moved."""
+        self._close(end)
+        return [start for start, stop in self.stretches if start not in cuts | {0} and stop in cuts | {end}]
