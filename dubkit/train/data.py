@@ -43,11 +43,13 @@ class TalkingFaces:
         listing = json.loads(manifest.read_text(encoding="utf-8"))
         if listing.get("schema") != SCHEMA:
             raise InputError(f"{manifest} is of schema {listing.get('schema')!r}, expected {SCHEMA!r}; prepare again")
+        self.folder, self.names = folder, []
         self.faces, self.mels, self.clips = [], [], []
         for entry in (e for e in listing["shards"] if e["split"] == split):
             faces = np.load(folder / f"{entry['name']}.faces.npy", mmap_mode="r")
             audio = np.load(folder / f"{entry['name']}.audio.npy")
             shard = len(self.faces)
+            self.names.append(entry["name"])
             self.faces.append(faces)
             self.mels.append(melspectrogram(audio.astype(np.float32) / 32768))
             for start, stop in entry["clips"]:
@@ -68,6 +70,10 @@ class TalkingFaces:
             theirs = [c for c in long_enough if c.identity == person]
             drawn.append(theirs[rng.integers(len(theirs))])
         return drawn
+
+    def audio(self, shard: int) -> np.ndarray:
+        """A shard's sound, float32 (samples,) at 16 kHz."""
+        return np.load(self.folder / f"{self.names[shard]}.audio.npy").astype(np.float32) / 32768
 
     def crops(self, clip: Clip, frames: np.ndarray, move: Move | None = None) -> np.ndarray:
         """The 96 × 96 crops of ``frames`` (absolute indices) → uint8 (N, 96, 96, 3), under one augmentation."""

@@ -96,7 +96,7 @@ def train_generator(shards: Path, folder: Path, settings: GeneratorSettings = Ge
 
         over = run.seconds > 60 * minutes or step + 1 == steps
         if step % 20 == 0:
-            run.log(step, loss=loss.item(), l1=l1.item(), sync=float(sync), rate=rate)
+            run.log(step, loss=loss, l1=l1, sync=sync, rate=rate)
         if (step + 1) % check_every == 0 or over:
             scores = {f"mouth_l1_{name}": mouth_l1(average.model, unseen, name) for name in unseen.sets}
             run.log(step, **scores)
@@ -123,16 +123,20 @@ class Batch:
 
 def generator_batch(data: TalkingFaces, rng: np.random.Generator, clips: int, frames: int, shares: dict[str, float],
                     choices: int = 0) -> Batch:  # fmt: skip
-    """Draw ``clips`` stretches of ``frames`` frames, each with a reference from elsewhere in its clip."""
+    """Draw ``clips`` stretches of ``frames`` frames, each frame with its own reference from elsewhere in the clip.
+
+    The public code takes five consecutive references; their mouths move by themselves, in step with another moment of the
+    same voice, which the sync loss must first unlearn.
+    """
     mels, targets, references, voices = [], [], [], []
     for clip in data.draw_clips(rng, clips, 2 * APART + frames + FRAMES + 1, shares):
         # a frame's voice reaches from one frame before it to four after
         first = int(rng.integers(clip.start + 1, clip.stop - frames - FRAMES + 2))
-        elsewhere = [f for f in range(clip.start, clip.stop - frames + 1) if abs(f - first) >= APART]
-        other = int(rng.choice(elsewhere))
+        elsewhere = [f for f in range(clip.start, clip.stop) if f <= first - APART or f >= first + frames + APART - 1]
+        others = np.sort(rng.choice(elsewhere, size=frames, replace=len(elsewhere) < frames))
         move = Move.draw(rng)
         targets.append(data.crops(clip, np.arange(first, first + frames), move))
-        references.append(data.crops(clip, np.arange(other, other + frames), move))
+        references.append(data.crops(clip, others, move))
         mels.append(data.generator_windows(clip, np.arange(first, first + frames), move.mel))
         if choices:
             voices.append(data.expert_windows(clip, _choices(clip, first, choices, rng), move.mel))

@@ -69,7 +69,11 @@ class Run:
 
     def log(self, step: int, **values: float) -> None:
         """One JSON line in metrics.jsonl."""
-        line = {"step": step, "seconds": round(self.seconds, 1), **{k: round(float(v), 5) for k, v in values.items()}}
+        line = {
+            "step": step,
+            "seconds": round(self.seconds, 1),
+            **{k: round(float(torch.as_tensor(v).detach()), 5) for k, v in values.items()},
+        }
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
