@@ -17,7 +17,12 @@ from dubkit.types import VideoStream
 def reorder_depth(piece: Path) -> int:
     """Frames by which decoding runs ahead of presentation (B frames)."""
     with open_media(piece) as container:
-        return container.streams.video[0].codec_context.reorder_depth
+        return _depth(container.streams.video[0].codec_context)
+
+
+def _depth(context) -> int:
+    # PyAV before 17 (the last for Python 3.10) only says whether there is any; x264 and x265 never need more than two.
+    return getattr(context, "reorder_depth", 2 * bool(context.has_b_frames))
 
 
 class _Sink:
@@ -73,7 +78,7 @@ def feed(pieces: Sequence[Path], video: VideoStream, depth: int, transport: str,
 def _nature(stream) -> tuple:
     """What must be equal for pieces to be one stream."""
     context = stream.codec_context
-    return context.name, context.width, context.height, context.pix_fmt, context.reorder_depth, context.extradata
+    return context.name, context.width, context.height, context.pix_fmt, _depth(context), context.extradata
 
 
 def _timed(path: Path, piece, stream, tick: Fraction) -> Iterator[tuple[av.Packet, int]]:

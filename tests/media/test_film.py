@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -235,7 +236,10 @@ def test_tracks_subtitles_chapters_and_tags(tmp_path):
             )
             titles = [(float(c["start"] * c["time_base"]), c["metadata"]["title"]) for c in container.chapters()]
             assert titles == [(0.0, "One"), (1.0, "Two = 2")]
-            assert [bool(s.disposition & 1) for s in container.streams.audio] == [True, False]
+            assert [bool(s.disposition & av.stream.Disposition.default) for s in container.streams.audio] == [
+                True,
+                False,
+            ]
         assert subtitle_times(output) == [(0.25, "A line"), (0.5, "¡Hola!")]
     assert mux(pieces, media, tracks, tmp_path / "bare.mp4", FAST.model_copy(update={"subtitles": False})) == []
     assert probe(tmp_path / "bare.mp4").subtitles == ()
