@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import numpy as np
 
 from dubkit.errors import DubkitError, InputError
 from dubkit.lips import gate, masks
+from dubkit.lips.ahead import ahead
 from dubkit.lips.base import Generator, generator
 from dubkit.lips.blend import source_crop
 from dubkit.lips.checkpoint import weights_digest as _weights_digest
@@ -25,6 +27,9 @@ from dubkit.lips.windows import Voice, voice_windows
 from dubkit.progress import Progress, silent
 from dubkit.settings import LipsSettings
 from dubkit.types import FaceTrack, FrameRange, LipJob
+
+_AHEAD = 4
+"""Frames that are decoded while others are painted."""
 
 if TYPE_CHECKING:
     from dubkit.media.frame import Frame
@@ -60,17 +65,18 @@ def run_jobs(
     waiting = sorted(jobs, key=lambda job: (job.frames.start, job.id))
     total, done = sum(len(job.frames) for job in jobs), 0
     active: list[_Work] = []
-    for frame in _frames(reader, jobs):
-        while waiting and waiting[0].frames.start <= frame.index:
-            job = waiting.pop(0)
-            active.append(_Work.begin(job, tracks[job.track_id], speech, rate, settings, studio.paint.size))
-        for work in active:
-            if frame.index in work.job.frames:
-                work.look(frame)
-                studio.add(work, frame.index - work.job.frames.start)
-                done += 1
-        active = _write_complete(active, studio, write)
-        progress(done, total)
+    with closing(ahead(_frames(reader, jobs), _AHEAD)) as frames:
+        for frame in frames:
+            while waiting and waiting[0].frames.start <= frame.index:
+                job = waiting.pop(0)
+                active.append(_Work.begin(job, tracks[job.track_id], speech, rate, settings, studio.paint.size))
+            for work in active:
+                if frame.index in work.job.frames:
+                    work.look(frame)
+                    studio.add(work, frame.index - work.job.frames.start)
+                    done += 1
+            active = _write_complete(active, studio, write)
+            progress(done, total)
     studio.flush()
     for work in _write_complete(active, studio, write):
         missing = int((~work.looked).sum())

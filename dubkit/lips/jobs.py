@@ -28,8 +28,8 @@ from dubkit.types import Assignment, DubLine, FaceTrack, FrameRange, LipJob, Seg
 CODE = "1"
 """Raised when the same inputs give other pixels, so that finished jobs become stale."""
 
-MAX_FRAMES = 1000
-"""Longest job: bounds memory and what a killed run loses. Longer speech is split without a fade."""
+MAX_FRAMES = 500
+"""Longest job: bounds memory and what a killed run loses. Longer speech is split into pieces that overlap by a fade."""
 
 _MERGE_SECONDS = 0.4  # a mouth does not go back to the source for less
 
@@ -73,7 +73,7 @@ def plan_jobs(
     for track_id, stretches in wanted.items():
         merged = _merged(stretches, max(2 * settings.crossfade + 1, round(_MERGE_SECONDS * rate)))
         for job in _faded(merged, tracks[track_id], shot_of.get(tracks[track_id].shot), settings.crossfade):
-            jobs += _split(job)
+            jobs += _split(job, settings.crossfade)
     track_digests = {job.track_id: track_digest(tracks[job.track_id]) for job in jobs}
     shared = {"code": CODE, "settings": settings.model_dump(exclude={"device", "batch_size"}), **constants}
     jobs = [replace(job, id=_job_id(job, track_digests[job.track_id], rate, voice, shared)) for job in jobs]
@@ -162,12 +162,12 @@ def _faded(stretches: list[_Stretch], track: FaceTrack, shot: Shot | None, cross
     return jobs
 
 
-def _split(job: LipJob) -> list[LipJob]:
-    pieces = -(-len(job.frames) // MAX_FRAMES)
+def _split(job: LipJob, crossfade: int) -> list[LipJob]:
+    """Pieces of at most ``MAX_FRAMES``; each fades in over the last frames of the one before, which stays in full."""
+    pieces = -(-len(job.frames) // (MAX_FRAMES - crossfade))
     edges = [job.frames.start + len(job.frames) * i // pieces for i in range(pieces + 1)]
-    return [
-        replace(
-            job, frames=FrameRange(a, b), fade=(job.fade[0] if i == 0 else 0, job.fade[1] if i == pieces - 1 else 0)
-        )
-        for i, (a, b) in enumerate(pairwise(edges))
-    ]
+    found = []
+    for i, (start, stop) in enumerate(pairwise(edges)):
+        fade = (crossfade if i else job.fade[0], job.fade[1] if stop == job.frames.stop else 0)
+        found.append(replace(job, frames=FrameRange(start - crossfade if i else start, stop), fade=fade))
+    return found
