@@ -585,9 +585,13 @@ class World:
     def media(self, path: str, start: int = 0) -> MediaPoolItem:
         if path not in self._probed:
             with av.open(path) as container:
-                stream = container.streams.video[0]
                 channels = container.streams.audio[0].channels if container.streams.audio else 0
-                self._probed[path] = (stream.frames, Fraction(stream.average_rate), channels)
+                if container.streams.video:
+                    stream = container.streams.video[0]
+                    self._probed[path] = (stream.frames, Fraction(stream.average_rate), channels)
+                else:  # sound takes the project's rate
+                    rate = self.timeline.rate
+                    self._probed[path] = (int(Fraction(container.duration, av.time_base) * rate), rate, channels)
         frames, rate, channels = self._probed[path]
         return MediaPoolItem(self, Path(path).name, path, frames, rate, channels, start)
 

@@ -6,8 +6,6 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
-import av
-
 from dubkit.nle.plugins import get
 from tests.fakes.dubber import FakeDubber
 from tests.fakes.films import make_film
@@ -77,7 +75,3 @@ def frame_numbers(path: str, first: int, count: int) -> list[int]:
 
     return numbers(Path(path))[first : first + count]
 
-
-def duration(path: Path) -> float:
-    with av.open(str(path)) as container:
-        return container.duration / av.time_base

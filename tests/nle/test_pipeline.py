@@ -1,0 +1,45 @@
+"""The real dubber's project file and its reading of the report; the dub itself is in tests/nle_plugins/test_film_a.py."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from dubkit.nle.dubber import DubRequest
+from dubkit.nle.pipeline import PipelineDubber, notes
+from dubkit.project import schema
+
+REPORT = {
+    "lines": [
+        {"start": 1.0, "end": 2.0, "speaker": "S1", "text": "hello", "translation": "hola",
+         "faces": [{"state": "undecided", "reason": "two faces move"}], "dub": [{"notes": ["too long by 0.4 s"]}]},
+        {"start": 3.0, "end": 4.0, "speaker": "S2", "text": "", "translation": None,
+         "faces": [{"state": "on-screen", "reason": ""}, {"state": "off-screen", "reason": ""}], "dub": [{"notes": []}]},
+    ],
+    "lips": [{"frames": [50, 75], "notes": ["face turned away in 10 frames"]}, {"frames": [80, 90], "notes": []}],
+}  # fmt: skip
+
+
+def test_notes_name_what_a_person_should_look_at():
+    assert [(n.start, n.end, n.text) for n in notes(REPORT, 25.0)] == [
+        (1.0, 2.0, "hola: whose face? two faces move; too long by 0.4 s"),
+        (2.0, 3.0, "face turned away in 10 frames"),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["dialogue", "subtitles"])
+def test_the_project_file_of_a_reel(kind, tmp_path):
+    given = tmp_path / ("dialogue.wav" if kind == "dialogue" else "lines.srt")
+    request = DubRequest(
+        tmp_path / "reel.mp4", Fraction(25), 100, "pt-BR", "en",
+        given if kind == "dialogue" else None, given if kind == "subtitles" else None, None, tmp_path,
+    )  # fmt: skip
+    file = PipelineDubber.project(request)
+    assert file.film == tmp_path / "reel.mp4" and file.project.source.language == "en"
+    assert file.project.target["pt-BR"].files() == {kind: given.name}
+    file.edit(lambda document: document["target"]["pt-BR"].update({"background": "me.wav"}))
+    again = PipelineDubber.project(request)  # a person's decisions stay
+    assert again.project.target["pt-BR"].background == "me.wav"
+    assert schema.load(Path(file.path)).project == again.project
