@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -52,16 +52,20 @@ def make_voice(work: Work) -> list[Path]:
         line_files={key: resolve(path) for key, path in target.lines.items()},
         background=resolve(target.background) if target.background else None,
     )
+    joined = _joined(lines)
+    spans = {turn.id: turn.segment for turn in turns}
     dub = make_dub(
         source,
-        turns,
-        lines,
+        [turn for turn in turns if turn.id not in joined],
+        [line for line in lines if line.turn_id not in joined],
         work.original_audio(),
-        media.duration,
+        float(media.video.num_frames / media.video.rate),
         work.folder,
         voices,
         work.settings.voice,
         work.progress,
+        on_screen=_on_screen(work, spans),
+        start_timecode=_start_timecode(media),
     )
     names = {speaker: path.relative_to(work.folder).as_posix() for speaker, path in dub.stems.items()}
     paths = {"dialogue": dub.dialogue, "background": dub.background, "mix": dub.mix}
@@ -76,6 +80,12 @@ def make_voice(work: Work) -> list[Path]:
         *dub.stems.values(),
         *(path for path in paths.values() if path),
     ]
+
+
+def _joined(lines: Sequence[Line]) -> set[str]:
+    """Turns that say nothing of their own in the dub: one line before them has the text of both, and their time."""
+    silent = {line.turn_id for line in lines if line.translation == ""}
+    return silent - {line.turn_id for line in lines if line.translation}
 
 
 def _on_screen(work: Work, spans: Mapping[str, Segment]) -> list[Segment]:
