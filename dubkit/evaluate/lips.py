@@ -1,0 +1,205 @@
+"""How well do the lips of a film follow its voice? ``dubkit evaluate lips result.mp4 --reference source.mp4``.
+
+Every face that can be followed for two seconds is cut out, brought to 25 fps and compared with the film's own sound by a
+judge: the public SyncNet where its weights are given, else the project's own expert. Their numbers are on different
+scales and are never mixed; the table names the judge. The aim is to come close to real footage, not to score highest:
+give the untouched film as reference, and its numbers stand beside the result's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from dubkit.errors import InputError
+from dubkit.evaluate.mfcc import mfcc
+from dubkit.evaluate.sync import SyncCurve, inner_curve, share_out_of_sync, sync_curve
+from dubkit.faces.shots import find_shots
+from dubkit.faces.track import track_faces
+from dubkit.lips.crops import cut, transforms
+from dubkit.lips.mel import melspectrogram, windows
+from dubkit.lips.models.loading import BUNDLED_EXPERT, load_expert, read_state
+from dubkit.lips.models.syncnet import syncnet_from_state
+from dubkit.media.audio import read_audio
+from dubkit.media.probe import probe
+from dubkit.media.reader import FrameReader
+from dubkit.progress import Progress, silent
+from dubkit.settings import FacesSettings
+from dubkit.types import FaceTrack, FrameRange, Segment
+
+FRAMES = 5
+SHORTEST = 2.0  # seconds
+_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spoken:
+    """One face at 25 fps with its sound: pictures (N, S, S, 3) uint8 RGB, audio float32 from the first one's start."""
+
+    track_id: str
+    start: float
+    pictures: np.ndarray
+    audio: np.ndarray
+
+
+Judge = Callable[[Spoken], tuple[np.ndarray, np.ndarray]]
+"""A face → embeddings (windows, D) of picture and voice, a window starting with every frame."""
+
+
+def evaluate_lips(result: Path, reference: Path | None = None, *, weights: Path | None = None,
+                  faces: FacesSettings | None = None, progress: Progress = silent) -> dict:  # fmt: skip
+    """Score ``result``, and ``reference`` beside it → plain numbers, ready for JSON.
+
+    ``weights`` names the official ``syncnet_v2.model`` or an expert; without it the bundled expert judges.
+    Raises InputError where no face can be followed long enough.
+    """
+    name, size, official, judge = load_judge(weights)
+    films = {"result": result} | ({"reference": reference} if reference else {})
+    scores = {
+        role: score_faces(
+            list(spoken_faces(path, faces or FacesSettings(), size, official, progress)), judge, path.name
+        )
+        for role, path in films.items()
+    }
+    return {"judge": name, "offset_sign": "positive: the matching sound is earlier than the picture", **scores}
+
+
+def score_faces(faces: Sequence[Spoken], judge: Judge, name: str) -> dict:
+    """LSE-D, LSE-C and AV offset of all faces together, of each, and the mean cosine at ±15 frames."""
+    if not faces:
+        raise InputError(f"{name} has no face that can be followed for {SHORTEST:.0f} s; there is nothing to judge")
+    pairs = [judge(face) for face in faces]
+    curves = [sync_curve(*pair) for pair in pairs]
+    total = sum(curve.windows for curve in curves)
+    whole = SyncCurve(sum(curve.distances * curve.windows for curve in curves) / total, total)
+    inner = np.stack([inner_curve(*pair) for pair in pairs])
+    return {
+        **_numbers(whole),
+        "out_of_sync_share": share_out_of_sync(curves),
+        "cosine_over_shifts": [round(float(v), 4) for v in np.nanmean(inner, axis=0)],
+        "faces": [
+            {"track": face.track_id, "start": round(face.start, 3), **_numbers(curve)}
+            for face, curve in zip(faces, curves, strict=True)
+        ],
+    }
+
+
+def load_judge(weights: Path | None) -> tuple[str, int, bool, Judge]:
+    """Name, picture size, whether it is the official SyncNet (with its own crop), and the judge. Raises WeightsError."""
+    path = weights or BUNDLED_EXPERT
+    state, _ = read_state(path)
+    if any(key.startswith("netcnnlip") for key in state):
+        model = syncnet_from_state(state, path.name)
+        return f"SyncNet 2016 ({path.name})", 224, True, lambda face: _syncnet_embeddings(model, face)
+    expert = load_expert(path)
+    return (
+        f"{path.stem} (a lip-sync expert, not the public SyncNet)",
+        96,
+        False,
+        lambda face: _expert_embeddings(expert, face),
+    )
+
+
+def spoken_faces(film: Path, settings: FacesSettings, size: int, official: bool, progress: Progress = silent):
+    """Yield every face of ``film`` that can be followed long enough, shot by shot."""
+    media = probe(film)
+    with FrameReader(media) as reader:
+        shots = find_shots(reader, settings)
+        tracks = track_faces(reader, shots, settings, progress)
+        rate = media.video.rate
+        long_enough = [track for track in tracks if len(track.frames) >= SHORTEST * rate]
+        for shot in shots:
+            mine = [track for track in long_enough if track.frames[0] in shot.frames]
+            if not mine:
+                continue
+            geometry = {
+                track.id: syncnet_transforms(track, size) if official else transforms(track, size) for track in mine
+            }
+            wanted = {track.id: _frames_at_25(track, rate) for track in mine}
+            cuts: dict[str, dict[int, np.ndarray]] = {track.id: {} for track in mine}
+            first, last = min(t.frames[0] for t in mine), max(t.frames[-1] for t in mine)
+            for frame in reader.read(FrameRange(int(first), int(last) + 1)):
+                picture = frame.rgb()
+                for track in mine:
+                    row = frame.index - int(track.frames[0])
+                    if 0 <= row < len(track.frames):
+                        cuts[track.id][row] = _cut(picture, geometry[track.id][row], size, official)
+            for track in mine:
+                start = float(track.frames[0] / rate)
+                pictures = np.stack([cuts[track.id][row] for row in wanted[track.id]])
+                seconds = Segment(start, start + len(pictures) / 25)
+                audio = read_audio(
+                    film, sample_rate=16_000, channels=1, start=start, duration=seconds.end - seconds.start
+                )
+                yield Spoken(track.id, start, pictures, audio.reshape(-1))
+
+
+def syncnet_transforms(track: FaceTrack, size: int) -> np.ndarray:
+    """SyncNet's crop: a square around the box, x ± 1.4 s and y from −s to 1.8 s with s half the larger edge."""
+    boxes = track.boxes.astype(np.float64)
+    half = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) / 2
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    scale = 2.8 * half / size
+    offset = centre + np.stack([-1.4 * half, -half], axis=1) + (scale[:, None] - 1) / 2
+    zero = np.zeros(len(boxes))
+    rows = [np.stack([scale, zero, offset[:, 0]], axis=1), np.stack([zero, scale, offset[:, 1]], axis=1)]
+    return np.stack(rows, axis=1).astype(np.float32)
+
+
+def _frames_at_25(track: FaceTrack, rate) -> np.ndarray:
+    """Rows of the track on screen at 0, 40, 80 … ms after its start."""
+    count = int(len(track.frames) / rate * 25)
+    return np.array([min(int(k * rate / 25), len(track.frames) - 1) for k in range(count)])
+
+
+def _cut(picture: np.ndarray, transform: np.ndarray, size: int, official: bool) -> np.ndarray:
+    if not official:
+        return cut(picture, transform, size)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(picture, transform.astype(np.float64), (size, size), flags=flags, borderValue=(110, 110, 110))
+
+
+@torch.no_grad()
+def _expert_embeddings(expert, face: Spoken) -> tuple[np.ndarray, np.ndarray]:
+    mel = melspectrogram(face.audio)
+    count = len(face.pictures) - FRAMES + 1
+    lower = face.pictures[:, face.pictures.shape[1] // 2 :, :, ::-1].transpose(0, 3, 1, 2)
+    mouths, voices = [], []
+    for first in range(0, count, _BATCH):
+        starts = np.arange(first, min(first + _BATCH, count))
+        stack = lower[starts[:, None] + np.arange(FRAMES)].reshape(len(starts), 3 * FRAMES, *lower.shape[2:])
+        mouths.append(expert.mouth(torch.from_numpy(stack).float() / 255))
+        voices.append(expert.voice(torch.from_numpy(windows(mel, (int(k) * 80 // 25 for k in starts)))))
+    return torch.cat(mouths).numpy(), torch.cat(voices).numpy()
+
+
+@torch.no_grad()
+def _syncnet_embeddings(model, face: Spoken) -> tuple[np.ndarray, np.ndarray]:
+    """As the public script has it: the last window is left out, colours are BGR, 0 to 255."""
+    coefficients = mfcc(face.audio)
+    count = min(len(face.pictures), len(face.audio) // 640) - FRAMES
+    pictures = np.ascontiguousarray(face.pictures[..., ::-1].transpose(3, 0, 1, 2)).astype(np.float32)
+    seen, heard = [], []
+    for first in range(0, count, _BATCH):
+        starts = range(first, min(first + _BATCH, count))
+        seen.append(model.face(torch.from_numpy(np.stack([pictures[:, k : k + FRAMES] for k in starts]))))
+        heard.append(
+            model.voice(torch.from_numpy(np.stack([coefficients[None, :, 4 * k : 4 * k + 20] for k in starts])))
+        )
+    return torch.cat(seen).numpy(), torch.cat(heard).numpy()
+
+
+def _numbers(curve: SyncCurve) -> dict:
+    score = curve.score
+    return {
+        "lse_d": round(score.distance, 4),
+        "lse_c": round(score.confidence, 4),
+        "av_offset": score.offset_frames,
+        "distance_in_place": round(curve.distance_in_place, 4),
+        "windows": curve.windows,
+    }
