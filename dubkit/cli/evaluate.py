@@ -64,3 +64,17 @@ def cast(
     from dubkit.evaluate.cast import evaluate_cast
 
     show(f"{project.name} against {truth.name}", evaluate_cast(truth, project), as_json)
+
+
+@app.command()
+def seams(
+    film: Annotated[Path, typer.Argument(help="The film as it came.", show_default=False)],
+    lips: Annotated[Path, typer.Argument(help="Folder of lip results (NPZ) of a project.", show_default=False)],
+    strips: Annotated[Path | None, typer.Option(help="Folder for one PNG a result: source, result, difference.")] = None,
+    columns: Annotated[int, typer.Option(min=1, help="Frames in a strip.")] = 6,
+    as_json: JsonOption = False,
+) -> None:
+    """Whether one can see where the new lips begin: pixels outside the mask, its soft edge, tremble."""
+    from dubkit.evaluate.seams import evaluate_seams
+
+    show(f"{lips} in {film.name}", evaluate_seams(film, lips, strips=strips, columns=columns), as_json)

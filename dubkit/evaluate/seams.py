@@ -11,13 +11,17 @@ Everything is measured on luma in the frame's own code values, scaled to 8 bits.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from dubkit.errors import InputError
 from dubkit.lips.blend import blend, mask_at
 from dubkit.lips.result import LipResult
 from dubkit.media.frame import Frame
+from dubkit.types import FrameRange
 
 _STILL = 6.0  # levels: skin that the new lips changed by less counts as left alone
 
@@ -29,6 +33,31 @@ class Seams:
     changed_outside: int  # pixels
     ring_difference: float  # levels of 255
     tremble: float  # ratio
+
+
+def evaluate_seams(film: Path, lips: Path, *, strips: Path | None = None, columns: int = 6) -> dict[str, Any]:
+    """All results (NPZ) of a folder against the film: the worst of each number and a row a result; with ``strips``, one
+    PNG a result to look at. Raises InputError where the folder has no results."""
+    from dubkit.media.probe import probe
+    from dubkit.media.reader import FrameReader
+    from dubkit.review.strips import write_strip
+
+    paths = sorted(lips.glob("*.npz"))
+    if not paths:
+        raise InputError(f"there are no lip results (*.npz) in {lips}; run the project up to the lips stage")
+    rows = []
+    with FrameReader(probe(film)) as reader:
+        for path in paths:
+            result = LipResult.load(path)
+            first, last = int(result.frames[0]), int(result.frames[-1]) + 1
+            found = measure(reader.read(FrameRange(first, last)), result)
+            rows.append({"result": path.name, "frames_changed": len(result.changed), **asdict(found)})
+            if strips is not None and len(result.changed):
+                chosen = {int(n) for n in np.linspace(result.changed[0], result.changed[-1], columns)}
+                seen = (frame for frame in reader.read(FrameRange(first, last)) if frame.index in chosen)
+                write_strip(strips / f"{path.stem}.png", seen, [result])
+    worst = {key: max(row[key] for row in rows) for key in ("ring_difference", "tremble")}
+    return {"results": len(rows), "changed_outside": sum(row["changed_outside"] for row in rows), **worst, "rows": rows}
 
 
 def measure(frames: Iterable[Frame], result: LipResult, compose: Callable[[Frame], Frame] | None = None) -> Seams:
