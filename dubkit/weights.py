@@ -214,10 +214,11 @@ def _weights(path: Path, where: str) -> Weights:
         _meta(path),
         KNOWN.get(path.stem) or next((k for k in KNOWN.values() if k.filename == path.name), None),
     )
+    shipped = ("expert" if "expert" in path.stem else "generator") if where == "package" else "unknown"
     return Weights(
         name=path.stem,
         path=path,
-        kind=meta.get("kind") or (known.kind if known else "unknown"),
+        kind=meta.get("kind") or (known.kind if known else shipped),
         licence=meta.get("licence") or (known.licence if known else "unknown: ask whoever made the file"),
         source=meta.get("source") or (known.source if known else "unknown"),
         where=where,

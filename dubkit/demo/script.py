@@ -69,7 +69,7 @@ SCENES = (
             Cue(
                 "RUTH",
                 "Then why do you look as if you had lost your keys?",
-                "Entonces, ¿por qué pone cara de haber perdido las llaves?",
+                "¿Y por qué esa cara de haber perdido las llaves?",
             ),
         ),
     ),
@@ -77,7 +77,7 @@ SCENES = (
         "two",
         ("RUTH", "IRIS"),
         (
-            Cue("IRIS", "I found a mistake in the landing program.", "Encontré un error en el programa de aterrizaje."),
+            Cue("IRIS", "I found a mistake in the landing program.", "Hay un error en el aterrizaje."),
             Cue("RUTH", "Only one?", "¿Solo uno?", after=0.3),
             Cue(
                 "IRIS",
@@ -85,7 +85,7 @@ SCENES = (
                 "Lo arreglo antes del lanzamiento, prometido.",
                 0.5,
             ),
-            Cue("RUTH", "You will fix it before the launch!", "¡Lo arreglará antes del lanzamiento!", after=-1.3),
+            Cue("RUTH", "You will fix it before the launch!", "¡Antes del lanzamiento!", after=-1.3),
         ),
     ),
     Scene(
@@ -105,5 +105,5 @@ SCENES = (
             ),
         ),
     ),
-    Scene("close", ("RUTH",), (Cue("RUTH", "Make it two cups.", "Que sean dos tazas."),), tail=1.0),
+    Scene("close", ("RUTH",), (Cue("RUTH", "Make it two cups.", "Que sean dos."),), tail=1.0),
 )

