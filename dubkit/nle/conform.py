@@ -86,7 +86,9 @@ def write_reel(reel: Reel, path: Path, channels: int, sound: SoundOf, progress: 
                     frame = _plain_format(frame)
                     if video is None:
                         video = _lossless(out, frame, reel.rate)
-                        audio = out.add_stream("pcm_s24le", rate=SAMPLE_RATE, layout=layout(channels)) if channels else None
+                        audio = (
+                            out.add_stream("pcm_s24le", rate=SAMPLE_RATE, layout=layout(channels)) if channels else None
+                        )
                     out.mux(video.encode(_stamped(frame, piece.reel_start + i, reel.rate)))
                     done += 1
                     progress(done, reel.length)
@@ -145,7 +147,9 @@ def layout(channels: int) -> str:
     """FFmpeg's name of the channel layout that dubkit writes."""
     names = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
     if channels not in names:
-        raise MediaError(f"sound with {channels} channels cannot be put on a timeline; mix it to mono, stereo, 5.1 or 7.1")
+        raise MediaError(
+            f"sound with {channels} channels cannot be put on a timeline; mix it to mono, stereo, 5.1 or 7.1"
+        )
     return names[channels]
 
 

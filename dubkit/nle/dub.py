@@ -128,7 +128,9 @@ def dub_timeline(
     files = {name: home / item["file"] for name, item in stored["pieces"].items()}
     facts = {name: _facts(item) for name, item in stored["pieces"].items()}
     placed = placements(decided.reels, files, facts)
-    markers = [Marker(FrameRange(*m["record"]), m["name"], m["note"], m["color"], added=True) for m in stored["markers"]]
+    markers = [
+        Marker(FrameRange(*m["record"]), m["name"], m["note"], m["color"], added=True) for m in stored["markers"]
+    ]
     with_it = with_dub(timeline, placed, markers, order.language, decided.key)
     return DubResult(with_it, decided.key, tuple(placed), tuple(markers), decided.refusals, home, fresh)
 
@@ -141,7 +143,9 @@ def plan_dub(timeline: Timeline, order: Order, digest: Callable[[Path], str] = f
 
     def inspect(path: Path):
         if not path.is_file():
-            raise TimelineError(f"the timeline uses {path}, which is not there; relink it in the editor and export again")
+            raise TimelineError(
+                f"the timeline uses {path}, which is not there; relink it in the editor and export again"
+            )
         return infos.setdefault(path, conform.inspect(path))
 
     reels, short = plan(uses, timeline.rate, order.handles, inspect)
@@ -154,7 +158,9 @@ def plan_dub(timeline: Timeline, order: Order, digest: Callable[[Path], str] = f
     if script.track is not None:
         for clip in dub_track(timeline, script.track).clips:
             if clip.media is None or not clip.media.is_file():
-                raise TimelineError(f"the dialogue clip '{clip.name}' on track '{script.track}' has no media that can be read")
+                raise TimelineError(
+                    f"the dialogue clip '{clip.name}' on track '{script.track}' has no media that can be read"
+                )
             dub.append([clip.record, file_digest(clip.media), clip.source_start, clip.speed, clip.enabled])
     else:
         path = script.dialogue or script.subtitles
@@ -169,7 +175,17 @@ def plan_dub(timeline: Timeline, order: Order, digest: Callable[[Path], str] = f
     ]
     silent_media = frozenset(path for path, info in infos.items() if info.channels == 0)
     sound = _sound_witness(timeline, script) if silent_media else None
-    wanted = [SCHEMA, dubkit.__version__, timeline.rate, order.language, order.source_language, order.preset, dub, pieces, sound]
+    wanted = [
+        SCHEMA,
+        dubkit.__version__,
+        timeline.rate,
+        order.language,
+        order.source_language,
+        order.preset,
+        dub,
+        pieces,
+        sound,
+    ]
     key = value_digest([*wanted, [asdict(refused) for refused in refusals]])
     return Plan(key, tuple(reels), tuple(refusals), silent_media)
 
@@ -201,11 +217,15 @@ def _work(timeline: Timeline, order: Order, decided: Plan, home: Path, dubber: D
         markers += markers_for(reel, (*dubbed.notes, *notes))
         done += 2 * reel.length
         progress(done, total)
-    stored = [{"record": [m.record.start, m.record.stop], "name": m.name, "note": m.note, "color": m.color} for m in markers]
+    stored = [
+        {"record": [m.record.start, m.record.stop], "name": m.name, "note": m.note, "color": m.color} for m in markers
+    ]
     return {"schema": SCHEMA, "pieces": pieces, "markers": stored}
 
 
-def _dub_reel(timeline, order, reel: Reel, silent_media, folder: Path, dubber, progress) -> tuple[Dubbed, list[LineNote]]:
+def _dub_reel(
+    timeline, order, reel: Reel, silent_media, folder: Path, dubber, progress
+) -> tuple[Dubbed, list[LineNote]]:
     """Cuts one reel (unless it is there) and dubs it; also gives the notes about lines that cuts shorten."""
     film, script, notes = folder / "reel.mp4", order.script, []
     if not film.is_file():
@@ -223,7 +243,11 @@ def _dub_reel(timeline, order, reel: Reel, silent_media, folder: Path, dubber, p
         cues, problems = subtitles_for(reel, script)
         atomic_write(subtitles, cues.to_string("srt").encode("utf-8"))
         by_text = {cue.plaintext: cue for cue in cues}
-        notes = [LineNote(by_text[t].start / 1000, by_text[t].end / 1000, f"{t}: {why}") for t, why in problems if t in by_text]
+        notes = [
+            LineNote(by_text[t].start / 1000, by_text[t].end / 1000, f"{t}: {why}")
+            for t, why in problems
+            if t in by_text
+        ]
     else:
         dialogue = folder / "dialogue.wav"
         if not dialogue.is_file():
@@ -237,7 +261,9 @@ def _dub_reel(timeline, order, reel: Reel, silent_media, folder: Path, dubber, p
 
 def _file_name(piece: Piece, key: str) -> str:
     """ASCII, unique, ending in letters: a number at the end would be taken for a picture sequence."""
-    stem = re.sub(r"[^A-Za-z0-9]+", "_", Path(piece.uses[0].clip.name or piece.media.name).stem).strip("_")[:40] or "clip"
+    stem = (
+        re.sub(r"[^A-Za-z0-9]+", "_", Path(piece.uses[0].clip.name or piece.media.name).stem).strip("_")[:40] or "clip"
+    )
     return f"{stem}_dub_{key[:8]}_{piece.name}.mov"
 
 

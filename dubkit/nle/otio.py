@@ -25,7 +25,11 @@ NOTE = "dubkit"  # our key in OTIO metadata
 
 def seconds(time: otio.opentime.RationalTime) -> Fraction:
     """Exact seconds. OTIO keeps floats; a value within 0.0001 of a whole frame is that frame."""
-    value = round(time.value) if abs(time.value - round(time.value)) < 1e-4 else Fraction(time.value).limit_denominator(100_000)
+    value = (
+        round(time.value)
+        if abs(time.value - round(time.value)) < 1e-4
+        else Fraction(time.value).limit_denominator(100_000)
+    )
     return Fraction(value) / exact_rate(time.rate)
 
 
@@ -59,7 +63,8 @@ def from_otio(document: otio.schema.Timeline, folder: Path, rate: Fraction | Non
     tracks = [
         _track(track, rate, folder)
         for track in document.tracks
-        if isinstance(track, otio.schema.Track) and track.kind in (otio.schema.TrackKind.Video, otio.schema.TrackKind.Audio)
+        if isinstance(track, otio.schema.Track)
+        and track.kind in (otio.schema.TrackKind.Video, otio.schema.TrackKind.Audio)
     ]
     tracks.sort(key=lambda track: track.kind != "video")
     note = document.metadata.get(NOTE, {})
@@ -133,7 +138,17 @@ def _clip(item: otio.core.Item, record: FrameRange, rate: Fraction, folder: Path
         inside = seconds(marker.marked_range.start_time)
         markers.append(_marker(marker, inside - begin if inside >= begin else inside, record.start, rate))
     return Clip(
-        item.name or "", record, media, begin - origin, speed, item.enabled, without, tuple(effects), tuple(markers), origin, facts
+        item.name or "",
+        record,
+        media,
+        begin - origin,
+        speed,
+        item.enabled,
+        without,
+        tuple(effects),
+        tuple(markers),
+        origin,
+        facts,
     )
 
 
@@ -167,7 +182,12 @@ def _marker(marker: otio.schema.Marker, offset: Fraction, base: int, rate: Fract
 def add_dub(document: otio.schema.Timeline, timeline: Timeline) -> otio.schema.Timeline:
     """A copy of the document with the added tracks and markers of ``timeline``; earlier ones of dubkit are replaced."""
     copy = document.deepcopy()
-    urls = [r.target_url for c in copy.find_clips() for r in (c.media_reference,) if hasattr(r, "target_url") and r.target_url]
+    urls = [
+        r.target_url
+        for c in copy.find_clips()
+        for r in (c.media_reference,)
+        if hasattr(r, "target_url") and r.target_url
+    ]
     as_url = bool(urls) and all(url.startswith("file://") for url in urls)
     for track in [t for t in copy.tracks if t.metadata.get(NOTE, {}).get("added")]:
         copy.tracks.remove(track)

@@ -76,5 +76,3 @@ def notes(report: Mapping[str, Any], rate: float) -> list[LineNote]:
             start, stop = job["frames"]
             found.append(LineNote(start / rate, stop / rate, "; ".join(dict.fromkeys(map(str, job["notes"])))))
     return sorted(found, key=lambda note: (note.start, note.text))
-
-

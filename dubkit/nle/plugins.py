@@ -67,7 +67,9 @@ class Plugin:
             del sys.modules[name]
             if isinstance(error, ImportError) and (error.name or "").split(".")[0] not in ("dubkit", _NAMESPACE, ""):
                 wanted = " ".join(["'dubkit[nle]'", *self.needs])
-                raise EngineUnavailable(self.name, f"the package '{error.name}' is missing", f"pip install {wanted}") from error
+                raise EngineUnavailable(
+                    self.name, f"the package '{error.name}' is missing", f"pip install {wanted}"
+                ) from error
             raise
         return module
 
@@ -115,7 +117,9 @@ def format_for(path: Path) -> Plugin:
         if path.suffix.lower() in plugin.suffixes:
             return plugin
     known = ", ".join(sorted(suffix for plugin in found.values() for suffix in plugin.suffixes))
-    raise InputError(f"'{path.name}': the suffix '{path.suffix}' is no timeline format that dubkit knows; it knows: {known}")
+    raise InputError(
+        f"'{path.name}': the suffix '{path.suffix}' is no timeline format that dubkit knows; it knows: {known}"
+    )
 
 
 def _read(manifest: Path) -> Plugin:
@@ -124,7 +128,7 @@ def _read(manifest: Path) -> Plugin:
     except (OSError, ValueError) as error:
         raise InputError(f"{manifest} is not a plug-in manifest: {error}") from error
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        raise InputError(f"{manifest}: a plug-in manifest says \"schema\": \"{SCHEMA}\"")
+        raise InputError(f'{manifest}: a plug-in manifest says "schema": "{SCHEMA}"')
     for key in ("name", "about", "module"):
         if not isinstance(data.get(key), str) or not data[key]:
             raise InputError(f"{manifest}: '{key}' must be a text")
@@ -132,7 +136,13 @@ def _read(manifest: Path) -> Plugin:
         raise InputError(f"{manifest}: 'name' and 'module' must be Python names")
     suffixes = tuple(suffix.lower() for suffix in data.get("suffixes", []))
     return Plugin(
-        data["name"], data["about"], manifest.parent, data["module"], suffixes, tuple(data.get("needs", [])), data.get("reduced", "")
+        data["name"],
+        data["about"],
+        manifest.parent,
+        data["module"],
+        suffixes,
+        tuple(data.get("needs", [])),
+        data.get("reduced", ""),
     )
 
 

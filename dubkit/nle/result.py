@@ -41,11 +41,15 @@ def markers_for(reel: Reel, notes: Iterable[LineNote]) -> list[Marker]:
     """Notes of a reel as markers of the timeline, cut to what the timeline shows; notes within handles are left out."""
     found = []
     for note in notes:
-        frames = range(frame_at(note.start, reel.rate), max(frame_at(note.start, reel.rate) + 1, frame_at(note.end, reel.rate)))
+        frames = range(
+            frame_at(note.start, reel.rate), max(frame_at(note.start, reel.rate) + 1, frame_at(note.end, reel.rate))
+        )
         record = [reel.record_at(frame) for frame in frames if frame < reel.length]
         shown = sorted(frame for frame in record if frame is not None)
         if shown:
-            found.append(Marker(FrameRange(shown[0], shown[-1] + 1), f"{OURS}: look here", note.text, "RED", added=True))
+            found.append(
+                Marker(FrameRange(shown[0], shown[-1] + 1), f"{OURS}: look here", note.text, "RED", added=True)
+            )
     return found
 
 
@@ -66,7 +70,8 @@ def with_dub(
     before = timeline.without_ours()
     name = f"{OURS} {language} {key[:8]}"
     clips = tuple(
-        Clip(f"{OURS} {language}: {p.name}", p.record, p.path, Fraction(p.first) / p.facts.rate, facts=p.facts) for p in placed
+        Clip(f"{OURS} {language}: {p.name}", p.record, p.path, Fraction(p.first) / p.facts.rate, facts=p.facts)
+        for p in placed
     )
     tracks = list(before.tracks)
     if clips:

@@ -103,7 +103,9 @@ def subtitles_for(reel: Reel, script: Script) -> tuple[pysubs2.SSAFile, list[tup
             continue
         low, high = max(start, shown.dub), min(end, shown.dub + shown.seconds)
         if high - low < end - start:
-            problems.append((cue.plaintext, f"a cut leaves {float(high - low):.2f} s of the line's {float(end - start):.2f} s"))
+            problems.append(
+                (cue.plaintext, f"a cut leaves {float(high - low):.2f} s of the line's {float(end - start):.2f} s")
+            )
         shift = shown.reel - shown.dub
         copy = cue.copy()
         copy.start, copy.end = round((low + shift) * 1000), round((high + shift) * 1000)
@@ -119,15 +121,23 @@ def dub_track(timeline: Timeline, name: str):
         if track.name.casefold() == name.casefold() and not track.ours:
             return track
     there = ", ".join(f"'{track.name}'" for track in tracks) or "none"
-    raise TimelineError(f"the timeline has no audio track named '{name}' with the new dialogue; its audio tracks: {there}")
+    raise TimelineError(
+        f"the timeline has no audio track named '{name}' with the new dialogue; its audio tracks: {there}"
+    )
 
 
-def piece_sound(piece: Piece, rate: Fraction, channels: int, timeline: Timeline, silent_media: bool, script: Script) -> np.ndarray:
+def piece_sound(
+    piece: Piece, rate: Fraction, channels: int, timeline: Timeline, silent_media: bool, script: Script
+) -> np.ndarray:
     """The original sound of a piece: the media's own, or the timeline's where the media is silent (separate sound)."""
     seconds = piece.length / rate
     if not silent_media:
         return read_sound(piece.media, piece.source_start, seconds, channels, piece.speed)
-    theirs = [t for t in timeline.of_kind("audio") if t.enabled and not t.ours and t.name.casefold() != (script.track or "").casefold()]
+    theirs = [
+        t
+        for t in timeline.of_kind("audio")
+        if t.enabled and not t.ours and t.name.casefold() != (script.track or "").casefold()
+    ]
     out = np.zeros((channels, sample_at(seconds, SAMPLE_RATE)), np.float32)
     for use in piece.uses:
         data = timeline_sound(timeline, theirs, use.record.start, use.record.stop, channels)

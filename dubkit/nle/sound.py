@@ -17,7 +17,9 @@ SAMPLE_RATE = 48000  # Hz, what editors work at
 _LEAD_IN = Fraction(1, 4)  # seconds decoded before the first sample, so that codecs and resamplers have settled
 
 
-def read_sound(path: Path, start: Fraction, seconds: Fraction, channels: int, speed: Fraction = Fraction(1)) -> np.ndarray:
+def read_sound(
+    path: Path, start: Fraction, seconds: Fraction, channels: int, speed: Fraction = Fraction(1)
+) -> np.ndarray:
     """``seconds`` of the first sound stream from ``start`` (seconds from the first picture, or sample), at ``speed``.
 
     Silence stands where the media has no sound. Mono is copied to both sides of stereo. Pitch is kept when the speed is not 1. Raises MediaError.
@@ -36,7 +38,10 @@ def read_sound(path: Path, start: Fraction, seconds: Fraction, channels: int, sp
             if container.streams.video:
                 picture = container.streams.video[0]
                 zero = (picture.start_time or 0) * picture.time_base
-            simple = {stream.channels, channels} == {1, 2}  # copied or averaged below; FFmpeg would turn mono down by 3 dB
+            simple = {stream.channels, channels} == {
+                1,
+                2,
+            }  # copied or averaged below; FFmpeg would turn mono down by 3 dB
             resampler = av.AudioResampler("fltp", names[stream.channels if simple else channels], SAMPLE_RATE)
             container.seek(int(max(0, start + zero - _LEAD_IN) / stream.time_base), stream=stream, backward=True)
             position = None
@@ -71,7 +76,9 @@ def timeline_sound(timeline: Timeline, tracks: Sequence[Track], start: int, stop
             if low >= high or not clip.enabled:
                 continue
             if clip.media is None or clip.speed is None or clip.speed <= 0:
-                raise TimelineError(f"the sound of '{clip.name}' on track '{track.name}' cannot be read; render it to a file")
+                raise TimelineError(
+                    f"the sound of '{clip.name}' on track '{track.name}' cannot be read; render it to a file"
+                )
             seconds = timeline.seconds(high - low)
             data = read_sound(clip.media, timeline.source_time(clip, low), seconds, channels, clip.speed)
             begin = sample_at(timeline.seconds(low), SAMPLE_RATE) - first
@@ -105,7 +112,9 @@ def _stretched(samples: np.ndarray, speed: float, num_samples: int) -> np.ndarra
     """Changes the tempo and keeps the pitch (FFmpeg's atempo, WSOLA)."""
     names = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
     graph, layout = av.filter.Graph(), names[samples.shape[0]]
-    nodes = [graph.add_abuffer(format="s32", sample_rate=SAMPLE_RATE, layout=layout, time_base=Fraction(1, SAMPLE_RATE))]
+    nodes = [
+        graph.add_abuffer(format="s32", sample_rate=SAMPLE_RATE, layout=layout, time_base=Fraction(1, SAMPLE_RATE))
+    ]
     while not 0.5 <= speed <= 2:  # one atempo goes from half to double
         step = 2.0 if speed > 2 else 0.5
         nodes.append(graph.add("atempo", str(step)))

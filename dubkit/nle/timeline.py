@@ -44,7 +44,9 @@ class Marker:
     record: FrameRange
     name: str
     note: str = ""
-    color: str = "RED"  # OpenTimelineIO's names: RED, ORANGE, YELLOW, GREEN, CYAN, BLUE, PURPLE, MAGENTA, PINK, BLACK, WHITE
+    color: str = (
+        "RED"  # OpenTimelineIO's names: RED, ORANGE, YELLOW, GREEN, CYAN, BLUE, PURPLE, MAGENTA, PINK, BLACK, WHITE
+    )
     added: bool = False  # by dubkit
 
 

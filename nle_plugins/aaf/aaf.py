@@ -37,7 +37,9 @@ def write(timeline: Timeline, path: Path, *, like: Path | None = None) -> Sequen
     wanted = replace(timeline, tracks=added or timeline.tracks, markers=())
     for _, clip in wanted.clips():
         if clip.speed != 1 or clip.media is None or clip.facts is None:
-            raise TimelineError(f"'{clip.name}' cannot be written to AAF: it is retimed, or its media's length is not known; use .otio")
+            raise TimelineError(
+                f"'{clip.name}' cannot be written to AAF: it is retimed, or its media's length is not known; use .otio"
+            )
     document = to_otio(wanted, as_url=True)
     for clip in document.find_clips():
         clip.markers.clear()

@@ -133,7 +133,9 @@ def _clip(event: _Event, rate: Fraction, start: int, folder: Path) -> Clip:
     name = event.comments.get("FROM CLIP NAME") or event.reel
     if event.reel in ("BL", "BLK", "BLACK"):
         return Clip(name, record, None, without_media=GENERATOR)
-    written = event.comments.get("SOURCE FILE") or event.comments.get("FROM FILE") or event.comments.get("FROM CLIP NAME")
+    written = (
+        event.comments.get("SOURCE FILE") or event.comments.get("FROM FILE") or event.comments.get("FROM CLIP NAME")
+    )
     if not written:
         return Clip(name, record, None, without_media=f"reel {event.reel}, whose file the EDL does not name")
     path = Path(written)
@@ -156,18 +158,28 @@ def _clip(event: _Event, rate: Fraction, start: int, folder: Path) -> Clip:
 def write(timeline: Timeline, path: Path, *, like: Path | None = None) -> Sequence[str]:
     """Writes what dubkit added, or the whole timeline where it added nothing. ``like`` is not needed: the source stays valid."""
     added = [track for track in timeline.tracks if track.added]
-    losses = ["the clips of the edit itself: an EDL holds one video track, so lay this list over the original"] if added else []
+    losses = (
+        ["the clips of the edit itself: an EDL holds one video track, so lay this list over the original"]
+        if added
+        else []
+    )
     tracks = added or list(timeline.tracks)
     video = [track for track in tracks if track.kind == "video"]
     audio = [track for track in tracks if track.kind == "audio"]
     losses += [f"video track '{track.name}': an EDL holds one" for track in video[1:]]
     losses += [f"audio track '{track.name}': an EDL holds four" for track in audio[4:]]
-    named = [("V", track) for track in video[:1]] + [("A" if i == 1 else f"A{i}", track) for i, track in enumerate(audio[:4], start=1)]
+    named = [("V", track) for track in video[:1]] + [
+        ("A" if i == 1 else f"A{i}", track) for i, track in enumerate(audio[:4], start=1)
+    ]
     lines = [f"TITLE: {_line(timeline.name)}", f"FCM: {'DROP FRAME' if timeline.drop else 'NON-DROP FRAME'}", ""]
     number = 0
-    for clip, channel in sorted(((c, channel) for channel, t in named for c in t.clips), key=lambda pair: (pair[0].record, pair[1] != "V")):
+    for clip, channel in sorted(
+        ((c, channel) for channel, t in named for c in t.clips), key=lambda pair: (pair[0].record, pair[1] != "V")
+    ):
         if clip.media is None or clip.speed is None or clip.speed <= 0:
-            losses.append(f"'{clip.name}' at {timeline.timecode(clip.record.start)}: it has no media or no constant forward speed")
+            losses.append(
+                f"'{clip.name}' at {timeline.timecode(clip.record.start)}: it has no media or no constant forward speed"
+            )
             continue
         number += 1
         lines += _written(number, channel, clip, timeline)

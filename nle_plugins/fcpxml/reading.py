@@ -13,8 +13,26 @@ from dubkit.nle.uses import GENERATOR
 from dubkit.timing import exact_rate
 from dubkit.types import FrameRange
 
-TIMED = {"asset-clip", "clip", "video", "audio", "gap", "title", "ref-clip", "sync-clip", "mc-clip", "audition", "spine", "caption"}
-NESTED = {"ref-clip": "compound clip", "sync-clip": "synchronized clip", "mc-clip": "multicam clip", "audition": "audition"}
+TIMED = {
+    "asset-clip",
+    "clip",
+    "video",
+    "audio",
+    "gap",
+    "title",
+    "ref-clip",
+    "sync-clip",
+    "mc-clip",
+    "audition",
+    "spine",
+    "caption",
+}
+NESTED = {
+    "ref-clip": "compound clip",
+    "sync-clip": "synchronized clip",
+    "mc-clip": "multicam clip",
+    "audition": "audition",
+}
 
 
 def parse(path: Path) -> ET.Element:
@@ -51,7 +69,9 @@ def storyline_zero(sequence: ET.Element) -> Fraction:
 
 
 def is_ours(element: ET.Element) -> bool:
-    return element.tag in ("asset-clip", "marker") and (element.get("name") or element.get("value") or "").startswith(OURS)
+    return element.tag in ("asset-clip", "marker") and (element.get("name") or element.get("value") or "").startswith(
+        OURS
+    )
 
 
 def read_document(root: ET.Element, folder: Path) -> Timeline:
@@ -116,7 +136,9 @@ class _Reader:
             if child.tag == "marker":
                 begin = self._frames(at + time(child.get("start")) - start)
                 named = child.get("value") or ""
-                self.markers.append(Marker(FrameRange(begin, begin + 1), named, child.get("note") or "", added=is_ours(child)))
+                self.markers.append(
+                    Marker(FrameRange(begin, begin + 1), named, child.get("note") or "", added=is_ours(child))
+                )
             if child.tag not in TIMED or (element.tag == "clip" and not child.get("lane")):
                 continue  # what a <clip> is made of
             if element.tag in NESTED and not child.get("lane"):
@@ -160,7 +182,13 @@ class _Reader:
         if asset is None:
             generator = inner.tag == "video"  # refers to an <effect>: a generator
             self.video[lane].append(
-                Clip(name, record, None, enabled=enabled, without_media=GENERATOR if generator else "clip without an asset")
+                Clip(
+                    name,
+                    record,
+                    None,
+                    enabled=enabled,
+                    without_media=GENERATOR if generator else "clip without an asset",
+                )
             )
             return
         if inner is not element:
@@ -168,7 +196,14 @@ class _Reader:
         origin = time(asset.get("start"))
         begin, speed = self._retimed(element, start, record)
         clip = Clip(
-            name, record, self._path(asset), begin - origin, speed, enabled, media_start=origin, facts=self._facts(asset)
+            name,
+            record,
+            self._path(asset),
+            begin - origin,
+            speed,
+            enabled,
+            media_start=origin,
+            facts=self._facts(asset),
         )
         has_sound = asset.get("hasAudio") == "1" and element.get("srcEnable") != "video"
         if asset.get("hasVideo") == "1" and inner.tag != "audio" and element.get("srcEnable") != "audio":

@@ -57,9 +57,18 @@ class Resources:
         key = ("asset", path, video)
         if key not in self.named:
             self.named[key] = self._new_id()
-            attributes = {"id": self.named[key], "name": path.stem, "start": text(start), "duration": text(facts.frames / facts.rate)}
+            attributes = {
+                "id": self.named[key],
+                "name": path.stem,
+                "start": text(start),
+                "duration": text(facts.frames / facts.rate),
+            }
             if video:
-                attributes |= {"hasVideo": "1", "videoSources": "1", "format": self.format(facts.rate, facts.width, facts.height)}
+                attributes |= {
+                    "hasVideo": "1",
+                    "videoSources": "1",
+                    "format": self.format(facts.rate, facts.width, facts.height),
+                }
             if facts.channels or not video:
                 attributes |= {"hasAudio": "1", "audioSources": "1", "audioChannels": str(facts.channels or 2)}
                 attributes["audioRate"] = str(facts.sample_rate)
@@ -89,7 +98,9 @@ def _anchors(sequence: ET.Element, resources: Resources) -> list[tuple[ET.Elemen
     zero = storyline_zero(sequence)
     for element in spine:
         if element.tag in TIMED:
-            asset = resources.assets.get(element.get("ref"), element)  # an element that does not say has its asset's times
+            asset = resources.assets.get(
+                element.get("ref"), element
+            )  # an element that does not say has its asset's times
             begin = time(element.get("offset")) - zero if element.get("offset") else position
             length = time(element.get("duration") or asset.get("duration"))
             found.append((element, begin, length, time(element.get("start") or asset.get("start"))))
@@ -115,8 +126,12 @@ def _insert(parent: ET.Element, child: ET.Element) -> None:
     parent.insert(place, child)
 
 
-def _asset_clip(clip: Clip, timeline: Timeline, resources: Resources, offset: Fraction, lane: int | None, *, audio: bool = False) -> ET.Element:
-    facts = clip.facts or MediaFacts(timeline.rate, round(abs(timeline.source_end(clip)) * timeline.rate) + 1, channels=2 if audio else 0)
+def _asset_clip(
+    clip: Clip, timeline: Timeline, resources: Resources, offset: Fraction, lane: int | None, *, audio: bool = False
+) -> ET.Element:
+    facts = clip.facts or MediaFacts(
+        timeline.rate, round(abs(timeline.source_end(clip)) * timeline.rate) + 1, channels=2 if audio else 0
+    )
     attributes = {
         "ref": resources.asset(clip.media, facts, clip.media_start, video=not audio),
         "name": clip.name,
@@ -144,7 +159,9 @@ def _retime(element: ET.Element, clip: Clip, timeline: Timeline) -> None:
     element.set("start", "0s")
     line = ET.SubElement(element, "timeMap")
     ET.SubElement(line, "timept", {"time": "0s", "value": text(first), "interp": "linear"})
-    ET.SubElement(line, "timept", {"time": text(length), "value": text(first + length * clip.speed), "interp": "linear"})
+    ET.SubElement(
+        line, "timept", {"time": text(length), "value": text(first + length * clip.speed), "interp": "linear"}
+    )
 
 
 def _marker(marker: Marker, start: Fraction, timeline: Timeline) -> ET.Element:
@@ -181,7 +198,9 @@ def new_document(timeline: Timeline, losses: list[str]) -> ET.Element:
             position = clip.record.stop
     anchors = _anchors(sequence, resources)
     others = [(lane, track) for lane, track in enumerate((t for t in video if t is not main), start=1)]
-    others += [(-lane, track) for lane, track in enumerate((t for t in timeline.of_kind("audio") if not t.added), start=1)]
+    others += [
+        (-lane, track) for lane, track in enumerate((t for t in timeline.of_kind("audio") if not t.added), start=1)
+    ]
     for lane, track in others:
         for clip in track.clips:
             parent, at, begin = _anchor(anchors, clip.record.start, timeline)
@@ -200,9 +219,15 @@ def _gap(spine: ET.Element, timeline: Timeline, record: FrameRange, start: Fract
     })  # fmt: skip
 
 
-def _place(parent, clip: Clip, timeline, resources, offset: Fraction, lane: int | None, losses, start, *, audio: bool = False) -> None:
+def _place(
+    parent, clip: Clip, timeline, resources, offset: Fraction, lane: int | None, losses, start, *, audio: bool = False
+) -> None:
     if clip.media is None or clip.speed is None or clip.speed <= 0:
-        what = "a generator" if clip.without_media == GENERATOR else clip.without_media or "a speed that is not constant and forward"
+        what = (
+            "a generator"
+            if clip.without_media == GENERATOR
+            else clip.without_media or "a speed that is not constant and forward"
+        )
         losses.append(f"'{clip.name}' at {timeline.timecode(clip.record.start)} ({what}) became a gap")
         if lane is None:
             _gap(parent, timeline, clip.record, start)

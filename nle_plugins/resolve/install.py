@@ -45,7 +45,9 @@ def script_folder(platform: str = sys.platform, environment: dict[str, str] | No
     return base / "Fusion/Scripts/Utility"
 
 
-def install(mailbox: Path, folder: Path | None = None, *, studio: bool = True, timeout: int = TIMEOUT, **changes: object) -> list[Path]:
+def install(
+    mailbox: Path, folder: Path | None = None, *, studio: bool = True, timeout: int = TIMEOUT, **changes: object
+) -> list[Path]:
     """Makes the mailbox and writes the scripts; ``changes`` are worker settings to keep. Returns what was written.
 
     ``studio``: also the Python script with a window. Raises StorageError rather than touch a file that dubkit did not write.
@@ -81,7 +83,11 @@ def doctor(mailbox: Path, folder: Path | None = None) -> list[Check]:
     """What is in place and what is not. Never calls Resolve: a call that an edition does not allow opens a dialogue there."""
     folder = folder or script_folder()
     checks = [
-        Check("Resolve's script folder", folder.parent.is_dir() or None, f"{folder.parent}" + ("" if folder.parent.is_dir() else " (made by Resolve's first start)"))
+        Check(
+            "Resolve's script folder",
+            folder.parent.is_dir() or None,
+            f"{folder.parent}" + ("" if folder.parent.is_dir() else " (made by Resolve's first start)"),
+        )
     ]
     box = Mailbox(Path(os.path.abspath(mailbox)))
     try:
@@ -94,12 +100,16 @@ def doctor(mailbox: Path, folder: Path | None = None) -> list[Check]:
     for name in NAMES:
         path = folder / name
         if not path.is_file():
-            checks.append(Check(name, None if name.endswith(".py") else False, "not installed; run: dubkit resolve install"))
+            checks.append(
+                Check(name, None if name.endswith(".py") else False, "not installed; run: dubkit resolve install")
+            )
         elif not _ours(path):
             checks.append(Check(name, False, f"{path} was not written by dubkit"))
         else:
             fresh = not texts or _settled(path.read_text("ascii")) == _settled(texts[name])
-            checks.append(Check(name, fresh, str(path) if fresh else "of another version or mailbox; run: dubkit resolve install"))
+            checks.append(
+                Check(name, fresh, str(path) if fresh else "of another version or mailbox; run: dubkit resolve install")
+            )
     checks.append(_worker(box))
     checks.append(_codecs())
     checks.append(Check("edition", None, "Free runs only the Lua scripts (from 21.1 on); Studio also Dubkit.py"))
@@ -149,7 +159,9 @@ def _filled(text: str, values: dict[str, str]) -> str:
 
 def _settled(text: str) -> str:
     """A script without what may differ between installs that are equally good: its timeout."""
-    return re.sub(r"^(local MAILBOX.*|TIMEOUT = ).*$", lambda m: re.sub(r"\b\d+\b", "N", m[0]), text, flags=re.MULTILINE)
+    return re.sub(
+        r"^(local MAILBOX.*|TIMEOUT = ).*$", lambda m: re.sub(r"\b\d+\b", "N", m[0]), text, flags=re.MULTILINE
+    )
 
 
 def _ours(path: Path) -> bool:
@@ -182,5 +194,6 @@ def _codecs() -> Check:
     import av
 
     missing = [name for name in ("dnxhd", "ffv1", "prores_ks", "pcm_s24le") if name not in av.codecs_available]
-    return Check("codecs", not missing, "DNxHR, ProRes, FFV1, PCM" if not missing else f"FFmpeg lacks {', '.join(missing)}")
-
+    return Check(
+        "codecs", not missing, "DNxHR, ProRes, FFV1, PCM" if not missing else f"FFmpeg lacks {', '.join(missing)}"
+    )

@@ -75,7 +75,9 @@ class Mailbox:
         """Raises InputError for a path that Lua cannot use, StorageError for a folder that is not the user's own."""
         folder = Path(os.path.abspath(folder))
         if not folder.as_posix().isascii():
-            raise InputError(f"the mailbox must have a path of ASCII letters only, got {folder}; choose another with --mailbox")
+            raise InputError(
+                f"the mailbox must have a path of ASCII letters only, got {folder}; choose another with --mailbox"
+            )
         mailbox = cls(folder)
         for path in (folder, mailbox.inbox, mailbox.outbox, mailbox.acks, mailbox.jobs):
             try:
@@ -97,7 +99,9 @@ class Mailbox:
             if not stat.S_ISDIR(status.st_mode):
                 raise StorageError(f"the mailbox {path} is a link or a file, not a folder; remove it and install again")
             if sys.platform != "win32" and (status.st_uid != os.getuid() or status.st_mode & 0o077):
-                raise StorageError(f"the mailbox {path} can be used by others (mode {status.st_mode & 0o777:o}); run: chmod 700 '{path}'")
+                raise StorageError(
+                    f"the mailbox {path} can be used by others (mode {status.st_mode & 0o777:o}); run: chmod 700 '{path}'"
+                )
 
     def requests(self) -> list[Request]:
         """Well-named requests, oldest first. Anything else in the inbox is left alone."""

@@ -40,7 +40,13 @@ def place(request: Request, original: Timeline, result: DubResult, language: str
                     "at": placed.record.start, "length": len(placed.record),
                 })  # fmt: skip
     markers = [
-        {"at": m.record.start, "length": len(m.record), "color": COLORS.get(m.color, "Red"), "name": m.name, "note": m.note}
+        {
+            "at": m.record.start,
+            "length": len(m.record),
+            "color": COLORS.get(m.color, "Red"),
+            "name": m.name,
+            "note": m.note,
+        }
         for m in result.markers
     ]
     note = f"{len(result.placed)} clips in {language}"

@@ -39,7 +39,9 @@ def serve(
     Raises StorageError where another worker serves the mailbox, SettingsError for an unknown setting.
     """
     box = Mailbox.create(mailbox)
-    chosen = settings.changed(settings.load(box.folder), {key: value for key, value in changes.items() if value is not None})
+    chosen = settings.changed(
+        settings.load(box.folder), {key: value for key, value in changes.items() if value is not None}
+    )
     Worker(box, chosen, dubber).serve(idle=idle, stop=stop)
 
 

@@ -229,4 +229,7 @@ def _with_references(timeline: Timeline, parts: list[FrameRange], paths: list[Pa
 
 
 def _name_at(timeline: Timeline, part: FrameRange) -> str:
-    return next((c.name for t in reversed(timeline.of_kind("video")) for c in t.clips if len(c.record & part) and not t.ours), "clip")
+    return next(
+        (c.name for t in reversed(timeline.of_kind("video")) for c in t.clips if len(c.record & part) and not t.ours),
+        "clip",
+    )

@@ -14,7 +14,9 @@ WIDTH, HEIGHT, BITS = 256, 128, 16
 _PERIOD = 1 << 16  # samples after which the ramp starts again: 1.37 s
 
 
-def make_film(path: Path, rate: Fraction, frames: int, *, sound: bool = True, timecode: str | None = None, codec="mjpeg") -> Path:
+def make_film(
+    path: Path, rate: Fraction, frames: int, *, sound: bool = True, timecode: str | None = None, codec="mjpeg"
+) -> Path:
     """Writes a film with ``frames`` frames; frame n carries n as 16 black and white bars."""
     with av.open(str(path), "w") as out:
         video = out.add_stream(codec, rate=rate)

@@ -41,13 +41,15 @@ class Host:
             wrap = lua.eval("function(f) return function(command) return f(command) end end")
             world.os.execute = wrap(lambda command: self.commands.append(command) or 0)
         world.resolve = proxies.out(self.world.resolve)
-        world.bmd = lua.table_from({
-            "fileexists": lambda path: os.path.isfile(path),
-            "wait": self._wait,
-            "gettime": lambda: self.now,
-            "createuuid": lambda: str(uuid.uuid4()).upper(),
-            "getpid": os.getpid,
-        })
+        world.bmd = lua.table_from(
+            {
+                "fileexists": lambda path: os.path.isfile(path),
+                "wait": self._wait,
+                "gettime": lambda: self.now,
+                "createuuid": lambda: str(uuid.uuid4()).upper(),
+                "getpid": os.getpid,
+            }
+        )
         world.python = None
         lua.execute(script.read_text("ascii"))
         return self.said

@@ -58,7 +58,17 @@ class Stubborn(AssertionError):
 
 
 class Item:
-    def __init__(self, world: World, name: str, kind: str, start: int, duration: int, mpi: MediaPoolItem | None, source: int, **more: Any):
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        kind: str,
+        start: int,
+        duration: int,
+        mpi: MediaPoolItem | None,
+        source: int,
+        **more: Any,
+    ):
         self._id = world.new_id()
         self.world, self.name, self.kind, self.start, self.duration = world, name, kind, start, duration
         self.mpi, self.source = mpi, source
@@ -104,11 +114,27 @@ class Track:
 
 class MediaPoolItem:
     def __init__(self, world: World, name: str, path: str, frames: int, rate: Fraction, channels: int, start: int = 0):
-        self.world, self.name, self.path, self.frames, self.rate, self.channels, self.start = world, name, path, frames, rate, channels, start
+        self.world, self.name, self.path, self.frames, self.rate, self.channels, self.start = (
+            world,
+            name,
+            path,
+            frames,
+            rate,
+            channels,
+            start,
+        )
 
     def GetClipProperty(self, propertyName: str | None = None) -> Any:
-        usage = sum(item.mpi is self for timeline in self.world.timelines for track in timeline.tracks for item in track.items)
-        shown = {"File Path": self.path, "Clip Name": self.name, "FPS": float(self.rate), "Frames": str(self.frames), "Usage": str(usage)}
+        usage = sum(
+            item.mpi is self for timeline in self.world.timelines for track in timeline.tracks for item in track.items
+        )
+        shown = {
+            "File Path": self.path,
+            "Clip Name": self.name,
+            "FPS": float(self.rate),
+            "Frames": str(self.frames),
+            "Usage": str(usage),
+        }
         return shown if propertyName is None else shown.get(propertyName, "")
 
 
@@ -126,7 +152,11 @@ class Folder:
         return list(self.folders)
 
     def dump(self) -> dict[str, Any]:
-        return {"name": self.name, "clips": [clip.path or clip.name for clip in self.clips], "folders": [f.dump() for f in self.folders]}
+        return {
+            "name": self.name,
+            "clips": [clip.path or clip.name for clip in self.clips],
+            "folders": [f.dump() for f in self.folders],
+        }
 
 
 class Timeline:
@@ -178,7 +208,9 @@ class Timeline:
             raise Stubborn(f"audio track type {subTrackType!r}")
         number = len(self.of_kind(trackType)) + 1
         sub = subTrackType if trackType == "audio" else ""
-        self.tracks.append(Track(trackType, f"{trackType.capitalize()} {number}", sub, locked=self.world.quirks.locks_new_tracks))
+        self.tracks.append(
+            Track(trackType, f"{trackType.capitalize()} {number}", sub, locked=self.world.quirks.locks_new_tracks)
+        )
         return True
 
     def DeleteTrack(self, trackType: str, trackIndex: int) -> bool:
@@ -223,7 +255,13 @@ class Timeline:
             raise Stubborn(f"AddMarker({frameId!r}, {color!r}, ..., {duration!r})")
         if frameId < 0 or frameId > 10_000_000 or frameId in self.markers or self.world.quirks.refuses_markers:
             return False
-        self.markers[frameId] = {"color": color, "duration": duration, "note": note, "name": name, "customData": customData}
+        self.markers[frameId] = {
+            "color": color,
+            "duration": duration,
+            "note": note,
+            "name": name,
+            "customData": customData,
+        }
         return True
 
     def GetMarkers(self) -> dict[float, dict[str, Any]]:
@@ -278,7 +316,8 @@ class Timeline:
                     position = item.start + item.duration
                 document.tracks.append(written)
         document.tracks.markers.extend(
-            otio.schema.Marker(m["name"], otio.opentime.TimeRange(time(frame), time(m["duration"]))) for frame, m in self.markers.items()
+            otio.schema.Marker(m["name"], otio.opentime.TimeRange(time(frame), time(m["duration"])))
+            for frame, m in self.markers.items()
         )
         return document
 
@@ -307,7 +346,14 @@ class Timeline:
              "items": [item.dump() for item in sorted(t.items, key=lambda i: i.start)]}
             for t in self.tracks
         ]  # fmt: skip
-        return {"name": self.name, "id": self._id, "start": self.start, "tracks": tracks, "markers": self.markers, "marks": self.marks}
+        return {
+            "name": self.name,
+            "id": self._id,
+            "start": self.start,
+            "tracks": tracks,
+            "markers": self.markers,
+            "marks": self.marks,
+        }
 
 
 class MediaPool:
@@ -342,7 +388,11 @@ class MediaPool:
             if self.world.quirks.imports_only_dicts and not isinstance(given, dict):
                 continue
             path = given["FilePath"] if isinstance(given, dict) else given
-            if not Path(path).is_absolute() or not Path(path).is_file() or Path(path).name in self.world.quirks.refuses_import:
+            if (
+                not Path(path).is_absolute()
+                or not Path(path).is_file()
+                or Path(path).name in self.world.quirks.refuses_import
+            ):
                 continue
             if any(clip.path == path for clip in self.current.clips) or self.world.blocked():
                 continue  # a duplicate: nothing comes back
@@ -371,8 +421,16 @@ class MediaPool:
         track = timeline._track(kind, int(info["trackIndex"]))
         if not isinstance(mpi, MediaPoolItem) or track is None or track.locked or quirks.fails_at == number:
             return []
-        first, past, at = int(info["startFrame"]), int(info["endFrame"]) + quirks.inclusive_end, int(info["recordFrame"])
-        if at < timeline.start or not 0 <= first < past <= mpi.frames + quirks.inclusive_end or (kind == "audio" and not mpi.channels):
+        first, past, at = (
+            int(info["startFrame"]),
+            int(info["endFrame"]) + quirks.inclusive_end,
+            int(info["recordFrame"]),
+        )
+        if (
+            at < timeline.start
+            or not 0 <= first < past <= mpi.frames + quirks.inclusive_end
+            or (kind == "audio" and not mpi.channels)
+        ):
             return []
         length = int((past - first) / mpi.rate * timeline.rate) - (quirks.shorter_at == number)
         for other in sorted(track.items, key=lambda item: item.start):
@@ -415,7 +473,9 @@ class Project:
     def __init__(self, world: World, name: str):
         self.world, self.name, self._id = world, name, world.new_id()
         self.format, self.mode, self.settings = {"format": "mp4", "codec": "H264"}, 0, {"preset": "Custom"}
-        self.presets: dict[str, Any] = {"H.264 Master": ({"format": "mp4", "codec": "H264"}, {"preset": "H.264 Master"})}
+        self.presets: dict[str, Any] = {
+            "H.264 Master": ({"format": "mp4", "codec": "H264"}, {"preset": "H.264 Master"})
+        }
         self.jobs: dict[str, dict[str, Any]] = {}
         self.polls = 0
 
@@ -602,7 +662,16 @@ class World:
         self.timeline.tracks.append(track)
         return track
 
-    def put(self, track: Track, at: int, duration: int, mpi: MediaPoolItem | None, source: int = 0, name: str = "clip", **more: Any) -> Item:
+    def put(
+        self,
+        track: Track,
+        at: int,
+        duration: int,
+        mpi: MediaPoolItem | None,
+        source: int = 0,
+        name: str = "clip",
+        **more: Any,
+    ) -> Item:
         """Puts a clip of the editor's at record frame ``at``, counted from the timeline's start."""
         item = Item(self, name, track.kind, self.timeline.start + at, duration, mpi, source, **more)
         track.items.append(item)

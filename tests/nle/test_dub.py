@@ -104,7 +104,9 @@ def test_scope_and_layers(film, dialogue, tmp_path):
     low = Clip("low", FrameRange(0, 100), film)
     high = Clip("high", FrameRange(40, 60), film, Fraction(150) / RATE)
     title = Clip("title", FrameRange(0, 100), None, without_media="generator")
-    timeline = Timeline("edit", RATE, tuple(Track("video", n, (c,)) for n, c in (("V1", low), ("V2", high), ("V3", title))))
+    timeline = Timeline(
+        "edit", RATE, tuple(Track("video", n, (c,)) for n, c in (("V1", low), ("V2", high), ("V3", title)))
+    )
     order = Order("es", Script(dialogue=dialogue), handles=0)
     whole = plan_dub(timeline, order)
     assert [use.record for piece in whole.reels[0].pieces for use in piece.uses] == [
@@ -130,7 +132,12 @@ def test_what_cannot_be_dubbed_is_refused_by_name_and_marked(film, dialogue, tmp
     assert [r.name for r in result.refusals] == ["compound", "ramp", "backwards", "still", "too long"]
     assert [m.record for m in result.markers] == [clip.record for clip in bad]
     with pytest.raises(TimelineError, match="compound.*nested timeline"):
-        dub_timeline(replace(timeline, tracks=(Track("video", "V1", tuple(bad)),)), Order("es", Script(dialogue=dialogue)), tmp_path, FakeDubber())
+        dub_timeline(
+            replace(timeline, tracks=(Track("video", "V1", tuple(bad)),)),
+            Order("es", Script(dialogue=dialogue)),
+            tmp_path,
+            FakeDubber(),
+        )
 
 
 def test_dub_on_a_track_of_the_timeline(film, dialogue, tmp_path):
@@ -149,7 +156,9 @@ def test_dub_on_a_track_of_the_timeline(film, dialogue, tmp_path):
 def test_subtitles_move_with_their_clips(film, tmp_path):
     srt = tmp_path / "es.srt"
     # record seconds: clip one 0-0.417, gap, two 0.834-2.085, three 2.085-2.5
-    srt.write_text("1\n00:00:00,900 --> 00:00:01,500\nhola\n\n2\n00:00:01,900 --> 00:00:02,200\ncruza\n\n3\n00:01:00,000 --> 00:01:01,000\nfuera\n")
+    srt.write_text(
+        "1\n00:00:00,900 --> 00:00:01,500\nhola\n\n2\n00:00:01,900 --> 00:00:02,200\ncruza\n\n3\n00:01:00,000 --> 00:01:01,000\nfuera\n"
+    )
     fake = FakeDubber()
     result = dub_timeline(cut(film), Order("es", Script(subtitles=srt), handles=5), tmp_path / "out", fake)
     written = fake.requests[0].subtitles.read_text()
@@ -160,7 +169,9 @@ def test_subtitles_move_with_their_clips(film, tmp_path):
 
 
 def test_a_dub_in_media_time(film, dialogue, tmp_path):
-    result = dub_timeline(cut(film), Order("es", Script(dialogue=dialogue, time="media"), handles=5), tmp_path, FakeDubber())
+    result = dub_timeline(
+        cut(film), Order("es", Script(dialogue=dialogue, time="media"), handles=5), tmp_path, FakeDubber()
+    )
     heard = read_sound(result.placed[1].path, Fraction(0), 40 / RATE, 2)  # handles are dubbed as well
     assert abs(sample_numbers(heard)[10] - (sample_at(95 / RATE, 48000) + 10) % 65536) <= 1
 

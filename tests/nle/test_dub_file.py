@@ -27,7 +27,10 @@ def edit(tmp_path_factory) -> Path:
     film = make_film(folder / "film.mov", RATE, 60)
     write_wav(folder / "dub.wav", ramp(0, 96000, 1))
     facts = MediaFacts(RATE, 60, 256, 128, 2)
-    clips = (Clip("one", FrameRange(0, 10), film, 20 / RATE, facts=facts), Clip("two", FrameRange(15, 25), film, facts=facts))
+    clips = (
+        Clip("one", FrameRange(0, 10), film, 20 / RATE, facts=facts),
+        Clip("two", FrameRange(15, 25), film, facts=facts),
+    )
     timeline = Timeline("edit", RATE, (Track("video", "V1", clips),), 107892, True)
     for suffix in ("otio", "fcpxml", "edl", "xml"):
         path = folder / f"in.{suffix}"

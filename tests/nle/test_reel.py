@@ -27,7 +27,11 @@ def topmost(timeline: Timeline, frame: int):
 
 
 @settings(max_examples=120, deadline=None)
-@given(timeline=timelines(speeds=SPEEDS, tracks=("video", "video", "video")), handles=st.integers(0, 30), media_rate=st.sampled_from([24, 25, 30]))
+@given(
+    timeline=timelines(speeds=SPEEDS, tracks=("video", "video", "video")),
+    handles=st.integers(0, 30),
+    media_rate=st.sampled_from([24, 25, 30]),
+)
 def test_every_frame_that_is_seen_is_in_the_reel_once(timeline, handles, media_rate):
     duration = Fraction(10_000)
     info = MediaInfo(duration, Fraction(media_rate), ("look",), 2)
@@ -36,7 +40,9 @@ def test_every_frame_that_is_seen_is_in_the_reel_once(timeline, handles, media_r
     reels, short = plan(uses, timeline.rate, handles, lambda path: info)
     assert not short and len(reels) == 1
     [reel] = reels
-    assert [p.reel_start for p in reel.pieces] == [sum(q.length for q in reel.pieces[:i]) for i in range(len(reel.pieces))]
+    assert [p.reel_start for p in reel.pieces] == [
+        sum(q.length for q in reel.pieces[:i]) for i in range(len(reel.pieces))
+    ]
     seen = {}
     for piece in reel.pieces:
         assert piece.source_start >= 0 and piece.source_start + piece.length / reel.rate * piece.speed <= duration
@@ -72,7 +78,14 @@ def test_razor_cuts_and_near_neighbours_become_one_piece():
     from dubkit.nle.timeline import Clip
 
     rate, info = Fraction(25), MediaInfo(Fraction(100), Fraction(25), (), 2)
-    cut = lambda *ranges: Timeline("t", rate, (Track("video", "V", tuple(Clip("c", FrameRange(a, b), MEDIA, Fraction(a, 25)) for a, b in ranges)),))  # noqa: E731
+
+    def cut(*ranges):
+        return Timeline(
+            "t",
+            rate,
+            (Track("video", "V", tuple(Clip("c", FrameRange(a, b), MEDIA, Fraction(a, 25)) for a, b in ranges)),),
+        )
+
     count = lambda timeline, handles: len(plan(visible(timeline)[0], rate, handles, lambda path: info)[0][0].pieces)  # noqa: E731
     assert count(cut((0, 10), (10, 20)), 0) == 1
     assert count(cut((0, 10), (15, 20)), 2) == 2

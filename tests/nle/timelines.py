@@ -17,7 +17,9 @@ MEDIA = Path("/media/film ñ & <b>.mov").absolute()
 
 
 @st.composite
-def timelines(draw, *, speeds=(Fraction(1),), tracks=("video", "video", "audio"), rates=tuple(RATES), markers=True) -> Timeline:
+def timelines(
+    draw, *, speeds=(Fraction(1),), tracks=("video", "video", "audio"), rates=tuple(RATES), markers=True
+) -> Timeline:
     """Any timeline whose clips are plain, or run at one of ``speeds``."""
     rate = draw(st.sampled_from(rates))
     drop = nominal(rate) % 30 == 0 and rate.denominator == 1001 and draw(st.booleans())
@@ -31,7 +33,9 @@ def timelines(draw, *, speeds=(Fraction(1),), tracks=("video", "video", "audio")
             source = draw(st.integers(0, 5000)) / rate
             speed = draw(st.sampled_from(speeds))
             facts = MediaFacts(rate, 100_000, 1280, 720, 2)
-            clips.append(Clip(f"{kind} {number} {n}", FrameRange(position, position + length), MEDIA, source, speed, facts=facts))
+            clips.append(
+                Clip(f"{kind} {number} {n}", FrameRange(position, position + length), MEDIA, source, speed, facts=facts)
+            )
             position += length
         made.append(Track(kind, f"{kind} {number}", tuple(clips)))
     noted = (Marker(FrameRange(3, 4), "look", "a note: <&>"),) if markers and draw(st.booleans()) else ()

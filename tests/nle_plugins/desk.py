@@ -49,7 +49,9 @@ class Desk:
         world = self.world
         video, audio, titles = world.track("video"), world.track("audio"), world.track("video")
         at = 0
-        for n, (source, length) in enumerate([(10, 8), (18, 6), (60, 9), (30, 7), (45, 5), (80, 10), (5, 6), (70, 6), (40, 8)]):
+        for n, (source, length) in enumerate(
+            [(10, 8), (18, 6), (60, 9), (30, 7), (45, 5), (80, 10), (5, 6), (70, 6), (40, 8)]
+        ):
             for track in (video, audio):
                 world.put(track, at, length, self.film, source, f"shot {n}", link=n + 1, speed=0.5 if n == 7 else 1.0)
             at += length + (3 if n in (2, 5) else 0)
@@ -74,4 +76,3 @@ def frame_numbers(path: str, first: int, count: int) -> list[int]:
     from tests.fakes.films import numbers
 
     return numbers(Path(path))[first : first + count]
-

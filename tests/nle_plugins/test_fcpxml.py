@@ -32,7 +32,12 @@ def through(timeline, path: Path, like: Path | None = None):
 def test_back_as_it_went(timeline, tmp_path_factory):
     back, losses = through(timeline, tmp_path_factory.getbasetemp() / "a.fcpxml")
     assert not losses
-    assert (back.rate, back.start, back.drop, back.name) == (timeline.rate, timeline.start, timeline.drop, timeline.name)
+    assert (back.rate, back.start, back.drop, back.name) == (
+        timeline.rate,
+        timeline.start,
+        timeline.drop,
+        timeline.name,
+    )
     assert picture(back) == picture(timeline)
     heard = [c for t in back.of_kind("audio") if t.name.startswith("lane -") for c in t.clips]
     assert [c.record for c in heard] == [c.record for c in timeline.of_kind("audio")[0].clips]
@@ -44,13 +49,21 @@ def test_back_as_it_went(timeline, tmp_path_factory):
 def test_opentimelineio_reads_the_same_frames(timeline, tmp_path_factory):
     """The public adapter knows whole rates only, and no start: there it must agree with us."""
     timeline = replace(timeline, start=0)
-    times = [t for c in timeline.tracks[0].clips for t in (timeline.seconds(c.record.start), len(c.record) / timeline.rate, c.source_start)]
+    times = [
+        t
+        for c in timeline.tracks[0].clips
+        for t in (timeline.seconds(c.record.start), len(c.record) / timeline.rate, c.source_start)
+    ]
     # the adapter cuts floats off: 97/5 s at 25 becomes frame 484, not 485
     assume(all(int(t.numerator / t.denominator * float(timeline.rate)) == t * timeline.rate for t in times))
     path = tmp_path_factory.getbasetemp() / "b.fcpxml"
     FCPXML.write(timeline, path)
     read = otio.adapters.read_from_file(str(path))
-    theirs = next(iter(read.find_children(descended_from_type=otio.schema.Timeline))) if hasattr(read, "find_children") else read
+    theirs = (
+        next(iter(read.find_children(descended_from_type=otio.schema.Timeline)))
+        if hasattr(read, "find_children")
+        else read
+    )
     clips = [c for track in theirs.video_tracks() for c in track if isinstance(c, otio.schema.Clip)]
     found = []
     for clip in clips:
@@ -63,7 +76,8 @@ def test_opentimelineio_reads_the_same_frames(timeline, tmp_path_factory):
 def dubbed(timeline):
     facts = MediaFacts(timeline.rate, 60, 1280, 720, 2)
     placed = [
-        Placement(Path("/dub/one_dub_ab.mov").absolute(), 4, clip.record, clip.name, facts) for clip in timeline.tracks[0].clips
+        Placement(Path("/dub/one_dub_ab.mov").absolute(), 4, clip.record, clip.name, facts)
+        for clip in timeline.tracks[0].clips
     ]
     return with_dub(timeline, placed, (), "es", "0123456789abcdef")
 
@@ -94,7 +108,10 @@ def test_the_dub_is_connected_and_nothing_else_changes(timeline, tmp_path_factor
                 parent.remove(element)
     FCPXML.write(with_it, folder / "again.fcpxml", like=folder / "out.fcpxml")
     FCPXML.write(with_it, folder / "once.fcpxml", like=folder / "in.fcpxml")
-    count = lambda name: sum(e.get("name", "").startswith("Dubkit") for e in ET.parse(folder / name).getroot().iter("asset-clip"))  # noqa: E731
+
+    def count(name):
+        return sum(e.get("name", "").startswith("Dubkit") for e in ET.parse(folder / name).getroot().iter("asset-clip"))
+
     assert count("again.fcpxml") == count("once.fcpxml")
 
 
@@ -133,10 +150,22 @@ def test_a_document_as_final_cut_writes_it(tmp_path):
     assert clips["inner"].record == FrameRange(30, 35) and clips["inner"].source_start == 0
     assert clips["ramp"].record == FrameRange(35, 40) and clips["ramp"].speed is None
     assert [(m.record.start, m.name) for m in timeline.markers] == [(1, "here")]
-    with_it = with_dub(timeline, [Placement(Path("/d/x.mov").absolute(), 0, FrameRange(0, 10), "whole", MediaFacts(timeline.rate, 10, 8, 8, 2))], (), "es", "a" * 32)
+    with_it = with_dub(
+        timeline,
+        [Placement(Path("/d/x.mov").absolute(), 0, FrameRange(0, 10), "whole", MediaFacts(timeline.rate, 10, 8, 8, 2))],
+        (),
+        "es",
+        "a" * 32,
+    )
     FCPXML.write(with_it, tmp_path / "out.fcpxml", like=path)
     parent = next(e for e in ET.parse(tmp_path / "out.fcpxml").getroot().iter("asset-clip") if e.get("name") == "whole")
-    assert [c.tag for c in parent] == ["adjust-transform", "title", "asset-clip", "marker", "filter-video"]  # Apple's order
+    assert [c.tag for c in parent] == [
+        "adjust-transform",
+        "title",
+        "asset-clip",
+        "marker",
+        "filter-video",
+    ]  # Apple's order
     assert ET.parse(tmp_path / "out.fcpxml").getroot().get("version") == "1.11"
 
 
@@ -152,7 +181,16 @@ def _foreign(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("text", ["", "<a/>", "<fcpxml/>", FOREIGN.replace("1001/30000s\" width", "x\" width"), FOREIGN.replace("</project>", "</project><project name='2'><sequence/></project>")])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "<a/>",
+        "<fcpxml/>",
+        FOREIGN.replace('1001/30000s" width', 'x" width'),
+        FOREIGN.replace("</project>", "</project><project name='2'><sequence/></project>"),
+    ],
+)
 def test_what_is_no_fcpxml(text, tmp_path):
     path = tmp_path / "bad.fcpxml"
     path.write_text(text)

@@ -19,7 +19,17 @@ from dubkit.process import run
 from tests.nle_plugins.desk import RATES, Desk
 
 pytestmark = pytest.mark.slow
-STARTS = [5.2, 0.2, 8.8, 11.4, 15.4, 23.4, 28.4, 34.4, 37.4]  # seconds in film_a; one in each of nine shots, not in order
+STARTS = [
+    5.2,
+    0.2,
+    8.8,
+    11.4,
+    15.4,
+    23.4,
+    28.4,
+    34.4,
+    37.4,
+]  # seconds in film_a; one in each of nine shots, not in order
 LENGTHS = [10, 9, 12, 8, 10, 9, 12, 8, 10]  # frames of the timeline
 SLOW = 3  # the clip that runs at half speed
 
@@ -114,5 +124,6 @@ class Frames:
     def __init__(self, path: Path):
         with av.open(str(path)) as container:
             self.all = [
-                frame.reformat(width=160, height=90, format="gray").to_ndarray()[:45].astype(np.float32) for frame in container.decode(video=0)
+                frame.reformat(width=160, height=90, format="gray").to_ndarray()[:45].astype(np.float32)
+                for frame in container.decode(video=0)
             ]

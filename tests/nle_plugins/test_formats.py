@@ -26,7 +26,10 @@ SPEEDS = (Fraction(1), Fraction(1, 2), Fraction(2), Fraction(3, 4))
 
 def dubbed(timeline: Timeline) -> Timeline:
     facts = MediaFacts(timeline.rate, 5000, 1280, 720, 2)
-    placed = [Placement(Path("/dub/one_dub_ab.mov").absolute(), 4, clip.record, clip.name, facts) for clip in timeline.tracks[0].clips]
+    placed = [
+        Placement(Path("/dub/one_dub_ab.mov").absolute(), 4, clip.record, clip.name, facts)
+        for clip in timeline.tracks[0].clips
+    ]
     markers = (Marker(FrameRange(1, 2), "Dubkit: look here", "too long", added=True),)
     return with_dub(timeline, placed, markers, "es", "0123456789abcdef")
 
@@ -42,7 +45,9 @@ def test_discovery_imports_nothing_and_names_what_there_is():
 def test_plugins_of_others_are_found(tmp_path, monkeypatch):
     folder = tmp_path / "mine"
     folder.mkdir()
-    (folder / "plugin.json").write_text('{"schema": "dubkit.nle_plugin/1", "name": "mine", "about": "x", "module": "code", "suffixes": [".mine"]}')
+    (folder / "plugin.json").write_text(
+        '{"schema": "dubkit.nle_plugin/1", "name": "mine", "about": "x", "module": "code", "suffixes": [".mine"]}'
+    )
     (folder / "code.py").write_text("import surely_not_installed_xyz\n")
     monkeypatch.setenv("DUBKIT_NLE_PLUGINS", str(tmp_path))
     plugin = format_for(Path("a.MINE"))
@@ -50,7 +55,9 @@ def test_plugins_of_others_are_found(tmp_path, monkeypatch):
 
     with pytest.raises(EngineUnavailable, match="surely_not_installed_xyz"):
         plugin.load()
-    (folder / "plugin.json").write_text('{"schema": "dubkit.nle_plugin/1", "name": "../x", "about": "x", "module": "code"}')
+    (folder / "plugin.json").write_text(
+        '{"schema": "dubkit.nle_plugin/1", "name": "../x", "about": "x", "module": "code"}'
+    )
     with pytest.raises(InputError, match="Python names"):
         discover()
 
@@ -81,8 +88,12 @@ def test_otio_read_by_opentimelineio_alone(timeline, tmp_path_factory):
     for ours, theirs in zip(dubbed(timeline).tracks, document.tracks, strict=True):
         clips = [clip for clip in theirs if isinstance(clip, otio.schema.Clip)]
         found = [clip.range_in_parent() for clip in clips]
-        assert [(r.start_time.value, r.duration.value) for r in found] == [(c.record.start, len(c.record)) for c in ours.clips]
-        assert all(clip.media_reference.target_url == c.media.as_posix() for clip, c in zip(clips, ours.clips, strict=True))
+        assert [(r.start_time.value, r.duration.value) for r in found] == [
+            (c.record.start, len(c.record)) for c in ours.clips
+        ]
+        assert all(
+            clip.media_reference.target_url == c.media.as_posix() for clip, c in zip(clips, ours.clips, strict=True)
+        )
 
 
 def test_the_original_document_is_kept_to_the_letter(tmp_path):
@@ -90,23 +101,37 @@ def test_the_original_document_is_kept_to_the_letter(tmp_path):
     time, span = otio.opentime.RationalTime, otio.opentime.TimeRange
     document = otio.schema.Timeline("edit", global_start_time=time(86400, rate), metadata={"studio": {"any": [1, 2]}})
     track = otio.schema.Track("Video 1")
-    clip = otio.schema.Clip("a", otio.schema.ExternalReference("file:///m/a%20b.mov", span(time(86400, rate), time(500, rate))), span(time(86410, rate), time(20, rate)))
+    clip = otio.schema.Clip(
+        "a",
+        otio.schema.ExternalReference("file:///m/a%20b.mov", span(time(86400, rate), time(500, rate))),
+        span(time(86410, rate), time(20, rate)),
+    )
     clip.effects.append(otio.schema.Effect("glow", "Glow", {"Resolve_OTIO": {"x": 1.5}}))
     clip.markers.append(otio.schema.Marker("mine", span(time(86412, rate), time(1, rate))))
-    track.extend([clip, otio.schema.Transition("x", in_offset=time(3, rate), out_offset=time(3, rate)), clip.deepcopy()])
+    track.extend(
+        [clip, otio.schema.Transition("x", in_offset=time(3, rate), out_offset=time(3, rate)), clip.deepcopy()]
+    )
     document.tracks.append(track)
     document.tracks.append(otio.schema.Track("Subs", kind="Subtitle"))
     path = tmp_path / "in.otio"
     otio.adapters.write_to_file(document, str(path))
     timeline = OTIO.read(path)
     [first, second] = timeline.tracks[0].clips
-    assert first.media == Path("/m/a b.mov") and first.source_start == Fraction(10 * 1001, 24000) and second.record == FrameRange(20, 40)
+    assert (
+        first.media == Path("/m/a b.mov")
+        and first.source_start == Fraction(10 * 1001, 24000)
+        and second.record == FrameRange(20, 40)
+    )
     assert first.effects == ("Glow",) and first.markers[0].record == FrameRange(2, 3)
     OTIO.write(dubbed(timeline), tmp_path / "out.otio", like=path)
-    OTIO.write(dubbed(OTIO.read(tmp_path / "out.otio").without_ours()), tmp_path / "again.otio", like=tmp_path / "out.otio")
+    OTIO.write(
+        dubbed(OTIO.read(tmp_path / "out.otio").without_ours()), tmp_path / "again.otio", like=tmp_path / "out.otio"
+    )
     out, again = (otio.adapters.read_from_file(str(tmp_path / name)) for name in ("out.otio", "again.otio"))
     assert out.is_equivalent_to(again)
-    assert out.tracks[1].metadata["dubkit"]["added"] and out.tracks[1][0].media_reference.target_url.startswith("file:///")
+    assert out.tracks[1].metadata["dubkit"]["added"] and out.tracks[1][0].media_reference.target_url.startswith(
+        "file:///"
+    )
     stripped = out.deepcopy()
     for theirs in [t for t in stripped.tracks if "dubkit" in t.metadata]:
         stripped.tracks.remove(theirs)
@@ -122,7 +147,11 @@ def test_media_rate_differs_from_the_timelines(tmp_path):
     document.tracks.append(otio.schema.Track("V", [clip]))
     otio.adapters.write_to_file(document, str(tmp_path / "x.otio"))
     [read] = OTIO.read(tmp_path / "x.otio").tracks[0].clips
-    assert (read.media, read.source_start, read.record) == (tmp_path / "a.mov", 30 / Fraction(30000, 1001), FrameRange(0, 50))
+    assert (read.media, read.source_start, read.record) == (
+        tmp_path / "a.mov",
+        30 / Fraction(30000, 1001),
+        FrameRange(0, 50),
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------- EDL
@@ -137,7 +166,9 @@ def test_edl_back_as_it_went(timeline, tmp_path_factory):
     back = EDL.read(path, rate=timeline.rate)
     assert back.drop == timeline.drop
     assert [(a, b, c, d) for a, b, c, d, _ in picture(back)] == [(a, b, c, d) for a, b, c, d, _ in picture(timeline)]
-    for ours, theirs in zip(sorted(timeline.tracks[0].clips, key=lambda c: c.record), back.of_kind("video")[0].clips, strict=True):
+    for ours, theirs in zip(
+        sorted(timeline.tracks[0].clips, key=lambda c: c.record), back.of_kind("video")[0].clips, strict=True
+    ):
         if len(ours.record) * ours.speed == round(len(ours.record) * ours.speed):  # else the list can only round it
             assert theirs.speed == ours.speed
 
@@ -153,7 +184,10 @@ def test_edl_read_by_opentimelineio(timeline, tmp_path_factory):
     clips = [clip for clip in document.tracks[0] if isinstance(clip, otio.schema.Clip)]
     ours = timeline.tracks[0].clips
     start = ours[0].record.start
-    found = [(round(c.range_in_parent().start_time.value), round(c.duration().value), round(c.source_range.start_time.value)) for c in clips]
+    found = [
+        (round(c.range_in_parent().start_time.value), round(c.duration().value), round(c.source_range.start_time.value))
+        for c in clips
+    ]
     assert found == [(c.record.start - start, len(c.record), round(c.source_start * timeline.rate)) for c in ours]
 
 
@@ -193,7 +227,11 @@ def test_an_edl_as_others_write_it(tmp_path):
     assert a.media == tmp_path / "a.mov" and a.record == FrameRange(0, 60)
     assert black.media is None and b.media == Path("/m/b.mov") and b.speed == 2
     assert timeline.of_kind("audio")[0].clips[0].record == b.record
-    assert (timeline.markers[0].record.start, timeline.markers[0].name, timeline.markers[0].color) == (30, "check this", "CYAN")
+    assert (timeline.markers[0].record.start, timeline.markers[0].name, timeline.markers[0].color) == (
+        30,
+        "check this",
+        "CYAN",
+    )
     with pytest.raises(TimelineError, match="does not say its frame rate"):
         EDL.read(path)
     path.write_text(FOREIGN_EDL.replace("01:00:12:00", "01:00:12:31"))
@@ -205,12 +243,19 @@ def test_an_edl_as_others_write_it(tmp_path):
 
 
 def test_the_dub_of_an_edl_is_a_list_of_its_own(tmp_path):
-    clip = Clip("a\n002  AX V C 00:00:00:00", FrameRange(0, 25), Path("/m/a.mov").absolute(), facts=MediaFacts(Fraction(25), 100))
+    clip = Clip(
+        "a\n002  AX V C 00:00:00:00",
+        FrameRange(0, 25),
+        Path("/m/a.mov").absolute(),
+        facts=MediaFacts(Fraction(25), 100),
+    )
     timeline = Timeline("t\nFCM: DROP FRAME", Fraction(25), (Track("video", "V", (clip,)),), 90000)
     losses = EDL.write(dubbed(timeline), tmp_path / "d.edl")
     assert "lay this list over the original" in losses[0]
     back = EDL.read(tmp_path / "d.edl", rate=Fraction(25))
-    assert [(c.media.name, c.record, c.source_start) for t in back.tracks for c in t.clips] == 2 * [("one_dub_ab.mov", FrameRange(0, 25), Fraction(4, 25))]
+    assert [(c.media.name, c.record, c.source_start) for t in back.tracks for c in t.clips] == 2 * [
+        ("one_dub_ab.mov", FrameRange(0, 25), Fraction(4, 25))
+    ]
     assert [m.name for m in back.markers] == ["Dubkit: look here too long"]
 
 
@@ -238,14 +283,26 @@ def test_fcp7_back_as_it_went(timeline, tmp_path_factory):
 
 
 def test_fcp7_retimes_are_refused_not_lost(tmp_path):
-    timeline = Timeline("t", Fraction(25), (Track("video", "V", (Clip("a", FrameRange(0, 25), Path("/m/a.mov").absolute(), facts=MediaFacts(Fraction(25), 100)),)),))
+    timeline = Timeline(
+        "t",
+        Fraction(25),
+        (
+            Track(
+                "video",
+                "V",
+                (Clip("a", FrameRange(0, 25), Path("/m/a.mov").absolute(), facts=MediaFacts(Fraction(25), 100)),),
+            ),
+        ),
+    )
     FCP7.write(timeline, tmp_path / "a.xml")
     remap = "<filter><effect><name>Time Remap</name><effectid>timeremap</effectid><effecttype>motion</effecttype><parameter><parameterid>speed</parameterid><value>50</value></parameter></effect></filter>"
     text = (tmp_path / "a.xml").read_text().replace("</clipitem>", remap + "</clipitem>")
     (tmp_path / "b.xml").write_text(text)
     assert FCP7.read(tmp_path / "b.xml").tracks[0].clips[0].speed is None
     slow = replace(timeline.tracks[0].clips[0], speed=Fraction(1, 2))
-    assert FCP7.write(replace(timeline, tracks=(Track("video", "V", (slow,)),)), tmp_path / "c.xml") == ["the speed of 'a'"]
+    assert FCP7.write(replace(timeline, tracks=(Track("video", "V", (slow,)),)), tmp_path / "c.xml") == [
+        "the speed of 'a'"
+    ]
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -261,7 +318,9 @@ def test_aaf_holds_the_dub(timeline, tmp_path_factory):
 
 
 def test_aaf_refuses_what_it_would_lose(tmp_path):
-    clip = Clip("a", FrameRange(0, 25), Path("/m/a.mov").absolute(), speed=Fraction(2), facts=MediaFacts(Fraction(25), 100))
+    clip = Clip(
+        "a", FrameRange(0, 25), Path("/m/a.mov").absolute(), speed=Fraction(2), facts=MediaFacts(Fraction(25), 100)
+    )
     with pytest.raises(TimelineError, match="use .otio"):
         AAF.write(Timeline("t", Fraction(25), (Track("video", "V", (clip,)),)), tmp_path / "a.aaf")
     (tmp_path / "bad.aaf").write_text("no")

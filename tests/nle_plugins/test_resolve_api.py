@@ -80,7 +80,10 @@ def test_the_comparison_can_fail():
     theirs = stubs()
     del theirs["Timeline"]["AddTrack"]
     theirs["MediaPool"]["AddSubFolder"][0].args.pop()
-    assert compare(theirs) == ["no method Timeline.AddTrack", "MediaPool.AddSubFolder takes fewer arguments than we give"]
+    assert compare(theirs) == [
+        "no method Timeline.AddTrack",
+        "MediaPool.AddSubFolder takes fewer arguments than we give",
+    ]
 
 
 def test_the_scripts_call_nothing_else():
@@ -91,7 +94,9 @@ def test_the_scripts_call_nothing_else():
         text = path.read_text("ascii")
         if path.name == "menu.py":
             continue  # the window speaks to UIManager
-        called = set(re.findall(r"[:.]([A-Z][A-Za-z]+)\(", text)) | set(re.findall(r"""(?:try|attempt)\([\w.]+, "(\w+)\"""", text))
+        called = set(re.findall(r"[:.]([A-Z][A-Za-z]+)\(", text)) | set(
+            re.findall(r"""(?:try|attempt)\([\w.]+, "(\w+)\"""", text)
+        )
         assert called - known - {"Stopped", "Sequence", "Job"} == set(), path.name
 
 

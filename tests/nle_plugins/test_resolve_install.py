@@ -111,7 +111,10 @@ def test_serve_is_alone_and_seen(tmp_path):
 
 def test_other_settings_forget_finished_dubs(tmp_path):
     box = module("mailbox").Mailbox.create(tmp_path / "box")
-    make = lambda language: module("worker").Worker(box, module("settings").WorkerSettings(language=language), FakeDubber())  # noqa: E731
+
+    def make(language):
+        return module("worker").Worker(box, module("settings").WorkerSettings(language=language), FakeDubber())
+
     make("es").forget_other_settings()
     box.finished("a").write_text("return {}")
     make("es").forget_other_settings()

@@ -45,7 +45,9 @@ def test_place_again_and_undo(name, restricted, films, tmp_path):
     said = desk.run(restricted=restricted)
     assert any("placed 18 clips" in line for line in said), said
     timeline = world.timeline
-    [video], [audio] = ([t for t in timeline.of_kind(kind) if t.name.startswith("Dubkit es ")] for kind in ("video", "audio"))
+    [video], [audio] = (
+        [t for t in timeline.of_kind(kind) if t.name.startswith("Dubkit es ")] for kind in ("video", "audio")
+    )
     originals = timeline.of_kind("video")[0].items
     assert [(i.start, i.duration) for i in video.items] == [(i.start, i.duration) for i in originals]
     assert [(i.start, i.duration) for i in audio.items] == [(i.start, i.duration) for i in originals]
@@ -76,7 +78,10 @@ def _originals(dump):
 
 
 def _names(dump):
-    return [[(t["name"], [(i["start"], i["duration"]) for i in t["items"]]) for t in tl["tracks"]] for tl in dump["timelines"]]
+    return [
+        [(t["name"], [(i["start"], i["duration"]) for i in t["items"]]) for t in tl["tracks"]]
+        for tl in dump["timelines"]
+    ]
 
 
 MISHAPS = {
@@ -149,7 +154,10 @@ def test_compound_and_ramped_clips_are_rendered_and_everything_is_put_back(films
     world.page = "color"
     world.timeline.SetMarkInOut(0, 70)
     rendered = []
-    world.renderer = lambda timeline, first, past, path: (rendered.append((first, past)), desk.render(timeline, first, past, path))
+    world.renderer = lambda timeline, first, past, path: (
+        rendered.append((first, past)),
+        desk.render(timeline, first, past, path),
+    )
     before = copy.deepcopy(world.dump())
     said = desk.run()
     assert any("placed 18 clips" in line for line in said), said

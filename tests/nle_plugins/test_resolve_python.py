@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import runpy
+import sys
 import types
 
 import pytest
@@ -21,26 +23,45 @@ def film(tmp_path_factory):
     return make_film(tmp_path_factory.mktemp("film") / "film.mov", RATES["29.97DF"][0], 100)
 
 
+def asking_module():
+    """The script beside the menu script, imported as Resolve's Python would."""
+    sys.path.insert(0, str(get("resolve").folder / "scripts"))
+    try:
+        return importlib.import_module("asking")
+    finally:
+        sys.path.pop(0)
+
+
 class Widgets:
     """A UIManager and its dispatcher with as much as the window uses. ``script``: what the editor does, one act a tick."""
 
     def __init__(self, desk: Desk, script):
         self.desk, self.acts, self.items, self.shown = desk, list(script), {}, []
         self.On = types.SimpleNamespace()
-        self.handlers = types.SimpleNamespace(Start=types.SimpleNamespace(), Cancel=types.SimpleNamespace(), Dubkit=types.SimpleNamespace())
+        self.handlers = types.SimpleNamespace(
+            Start=types.SimpleNamespace(), Cancel=types.SimpleNamespace(), Dubkit=types.SimpleNamespace()
+        )
 
     def __getattr__(self, kind):
         def make(options):
             if isinstance(options, list):
                 return options
-            widget = types.SimpleNamespace(Text=options.get("Text", ""), CurrentIndex=0, AddItem=lambda text: None, Start=lambda: None, Stop=lambda: None)
+            widget = types.SimpleNamespace(
+                Text=options.get("Text", ""),
+                CurrentIndex=0,
+                AddItem=lambda text: None,
+                Start=lambda: None,
+                Stop=lambda: None,
+            )
             self.items[options.get("ID", id(widget))] = widget
             return widget
 
         return make
 
     def AddWindow(self, options, children):
-        return types.SimpleNamespace(On=self.handlers, GetItems=lambda: self.items, Show=lambda: None, Hide=lambda: None)
+        return types.SimpleNamespace(
+            On=self.handlers, GetItems=lambda: self.items, Show=lambda: None, Hide=lambda: None
+        )
 
     def RunLoop(self):
         for act in self.acts:
@@ -149,10 +170,10 @@ def test_rollback(quirks, film, tmp_path):
 
 
 def test_reading_a_reply_never_runs_it(tmp_path):
-    lua, placing = module("lua_text"), resolve_plugin.placing()
-    value = {"a": [1, -2, True, "ñ\n\"]]\\{}=,"], "b": {"c": False}, "d": ["x"]}
+    lua, asking = module("lua_text"), asking_module()
+    value = {"a": [1, -2, True, 'ñ\n"]]\\{}=,'], "b": {"c": False}, "d": ["x"]}
     path = tmp_path / "reply.lua"
     path.write_bytes(lua.reply(value))
-    assert placing.read_reply(path) == value
-    path.write_text('return os.exit()')
-    assert placing.read_reply(path) is None
+    assert asking.read_reply(path) == value
+    path.write_text("return os.exit()")
+    assert asking.read_reply(path) is None

@@ -16,7 +16,22 @@ from dubkit.errors import InputError, SettingsError, StorageError
 from tests.nle_plugins.desk import module
 
 lua_text, mailbox, worker_settings = module("lua_text"), module("mailbox"), module("settings")
-NASTY = ['"]]..os.execute("rm -rf ~")..[["', "\\", "\\\"", "]]--", "\r\n", "\0", "${HOME}", "%q", "ñ漢😀", "\udcff", '"', "'", "`", "@MEDIA@"]
+NASTY = [
+    '"]]..os.execute("rm -rf ~")..[["',
+    "\\",
+    '\\"',
+    "]]--",
+    "\r\n",
+    "\0",
+    "${HOME}",
+    "%q",
+    "ñ漢😀",
+    "\udcff",
+    '"',
+    "'",
+    "`",
+    "@MEDIA@",
+]
 
 texts = st.one_of(st.sampled_from(NASTY), st.text(), st.text(alphabet='"\\]=[-\n\r\0')).filter(
     lambda text: not any(0xD800 <= ord(c) < 0xDC80 or 0xDCFF < ord(c) < 0xE000 for c in text)
@@ -24,7 +39,9 @@ texts = st.one_of(st.sampled_from(NASTY), st.text(), st.text(alphabet='"\\]=[-\n
 keys = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True).filter(lambda key: key not in lua_text._KEYWORDS)
 values = st.recursive(
     st.one_of(st.booleans(), st.integers(-(2**53), 2**53), texts),
-    lambda inner: st.one_of(st.lists(inner, min_size=1, max_size=4), st.dictionaries(keys, inner, min_size=1, max_size=4)),
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=4), st.dictionaries(keys, inner, min_size=1, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -32,7 +49,9 @@ values = st.recursive(
 @pytest.fixture(scope="module")
 def lua():
     runtime = luajit21.LuaRuntime(encoding="latin-1", register_eval=False, register_builtins=False)
-    runtime.execute("called = 0; os = setmetatable({}, {__index = function() called = called + 1 end}); io = os; resolve = os")
+    runtime.execute(
+        "called = 0; os = setmetatable({}, {__index = function() called = called + 1 end}); io = os; resolve = os"
+    )
     return runtime
 
 
@@ -58,7 +77,9 @@ def test_every_reply_comes_back_as_it_went_and_runs_nothing(lua, value):
     assert lua.globals().called == 0
 
 
-@pytest.mark.parametrize("value", [1.5, None, b"x", {"a b": 1}, {"end": 1}, {1: 2}, {"x": object()}, 1 << 60, {"x;os": 1}, "\ud800"])
+@pytest.mark.parametrize(
+    "value", [1.5, None, b"x", {"a b": 1}, {"end": 1}, {1: 2}, {"x": object()}, 1 << 60, {"x;os": 1}, "\ud800"]
+)
 def test_what_has_no_exact_form_is_refused(value):
     with pytest.raises((ValueError, UnicodeEncodeError)):
         lua_text.reply(value)

@@ -10,6 +10,7 @@ TIMEOUT = @TIMEOUT@
 
 sys.path.insert(0, SCRIPTS)
 sys.dont_write_bytecode = True
+import asking  # noqa: E402
 import placing  # noqa: E402
 
 SCOPES = ["Selection, or In to Out, or all", "The whole timeline"]
@@ -39,7 +40,7 @@ def main(resolve, fusion, bmd):
 def unattended(sequence, said):
     import time
 
-    job = placing.Job(sequence, MAILBOX, TIMEOUT)
+    job = asking.Job(sequence, MAILBOX, TIMEOUT)
     try:
         job.ask()
         while True:
@@ -94,7 +95,7 @@ class Window:
         self.during(lambda: self.ask(choice, scope))
 
     def ask(self, choice, scope):
-        self.job = placing.Job(self.sequence, MAILBOX, TIMEOUT, choice, scope)
+        self.job = asking.Job(self.sequence, MAILBOX, TIMEOUT, choice, scope)
         self.job.ask()
         self.items["Status"].Text = "asked the worker"
 
