@@ -24,7 +24,7 @@ from dubkit.voice.output import write_dub
 from dubkit.voice.placed import place_lines
 from dubkit.voice.recordings import Problems
 from dubkit.voice.sources import DubSource, plan_sources
-from dubkit.voice.tracks import RATE, file_track
+from dubkit.voice.tracks import RATE, Track, file_track, watched
 
 __all__ = ["Dub", "DubSource", "make_dub"]
 
@@ -65,7 +65,7 @@ def make_dub(
         raise InputError(f"a film lasts longer than {duration} s")
     samples = round(duration * RATE)
     problems = Problems(settings.problems)
-    plan = plan_sources(source, turns, lines, duration, voices, settings, problems)
+    plan = plan_sources(source, turns, lines, duration, voices, settings, problems, lambda: progress(0, 1))
     if not any(kind != "none" for kind in plan.kind.values()):
         raise InputError(
             "there is nothing to dub with: give stems, a dialogue track, a file a line, or translated subtitles"
@@ -82,9 +82,10 @@ def make_dub(
     )
     source_speech = [unit.segment for unit in plan.units]
 
-    progress(0.3, 1)
-    own = file_track(original, samples) if original else None
-    me = file_track(source.background, samples) if source.background else None
+    def listening(path: Path | None) -> Track | None:
+        return watched(file_track(path, samples), lambda: progress(0.3, 1)) if path else None
+
+    own, me = listening(original), listening(source.background)
     heard = levels.listen(own, source_speech, me) if own else None
     progress(0.4, 1)
     dialogue = build_dialogue(plan, placed, heard, samples, settings)

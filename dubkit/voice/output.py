@@ -17,7 +17,7 @@ from dubkit.voice import levels, loudness, mix
 from dubkit.voice.background import Background
 from dubkit.voice.dialogue import Dialogue
 from dubkit.voice.limit import limited
-from dubkit.voice.tracks import RATE, Track, file_track, scaled, summed, write_track
+from dubkit.voice.tracks import BLOCK, RATE, Track, file_track, scaled, summed, watched, write_track
 
 FULL_SCALE = -0.2  # dBFS: no stem clips
 CLOSE = 0.2  # LU: nearer than this to the target is done
@@ -52,7 +52,9 @@ def write_dub(
     progress: Callable[[float], None],
 ) -> Written:
     """Writes everything into ``folder``; ``heard`` is the original's loudness. ``progress`` is told 0 to 1."""
-    energies = loudness.joint_energy(background.track, dialogue.whole(samples), mix.placing(background.track.channels))
+    walk = _Walks(progress, passes=len(dialogue.speakers) + 4, samples=samples)
+    whole = dialogue.whole(samples)
+    energies = loudness.joint_energy(walk(background.track), whole, mix.placing(background.track.channels))
     wanted = loudness.target(settings.loudness)
     as_source = wanted is None
     if wanted is None:
@@ -61,9 +63,7 @@ def write_dub(
     for attempt in range(ATTEMPTS):
         trim, gain = _balance(energies, aim, as_source, settings)
         spoken, beside = dialogue.louder(trim * gain), scaled(background.track, gain)
-        progress(0.2)
-        written = _write(spoken, beside, background.said, samples, folder, settings)
-        progress(0.9)
+        written = _write(spoken, beside, background.said, samples, folder, settings, walk)
         error = wanted - written.loudness["integrated_lufs"]
         if abs(error) <= CLOSE or not np.isfinite(error) or (as_source and settings.level == "keep"):
             break
@@ -76,6 +76,20 @@ def write_dub(
         within_half_lu=bool(abs(error) <= 0.5),
     )
     return written
+
+
+class _Walks:
+    """Counts how far the walks over the film are; a further attempt stays at the end."""
+
+    def __init__(self, progress: Callable[[float], None], passes: int, samples: int):
+        self._progress, self._all, self._done = progress, passes * max(1, -(-samples // BLOCK)), 0
+
+    def __call__(self, track: Track) -> Track:
+        return watched(track, self._tick)
+
+    def _tick(self) -> None:
+        self._done += 1
+        self._progress(min(1.0, self._done / self._all))
 
 
 def _balance(energies: Energies, aim: float, as_source: bool, settings: VoiceSettings) -> tuple[float, float]:
@@ -97,16 +111,19 @@ def _balance(energies: Energies, aim: float, as_source: bool, settings: VoiceSet
 
 
 def _write(
-    dialogue: Dialogue, background: Track, said: str, samples: int, folder: Path, settings: VoiceSettings
+    dialogue: Dialogue, background: Track, said: str, samples: int, folder: Path, settings: VoiceSettings, walk: _Walks
 ) -> Written:
     names = _file_names(list(dialogue.speakers))
-    stems = {s: write_track(folder / "stems" / names[s], _unclipped(t)) for s, t in dialogue.speakers.items()}
+    for old in (folder / "stems").glob("*.*"):  # of a speaker who is no more
+        if old.suffix == ".wav" or old.name not in names.values():
+            old.unlink()
+    stems = {s: write_track(folder / "stems" / names[s], _unclipped(walk(t))) for s, t in dialogue.speakers.items()}
     parts = [file_track(path, samples) for path in stems.values()]
     if dialogue.rest:
         parts.append(file_track(write_track(folder / "stems" / "_nobody.flac", _unclipped(dialogue.rest)), samples))
-    whole = file_track(write_track(folder / "dialogue.flac", _unclipped(summed(parts, samples))), samples)
-    beside = write_track(folder / "background.flac", background) if said else None
-    measured = _write_mix(background, whole, folder / "mix.flac", settings)
+    whole = file_track(write_track(folder / "dialogue.flac", _unclipped(walk(summed(parts, samples)))), samples)
+    beside = write_track(folder / "background.flac", walk(background)) if said else None
+    measured = _write_mix(background, walk(whole), folder / "mix.flac", settings)
     return Written(dialogue.lines, stems, folder / "dialogue.flac", beside, folder / "mix.flac", measured)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from dubkit.errors import InputError
 from dubkit.types import Segment, Turn
 from dubkit.voice.activity import frame_levels, speech
 from dubkit.voice.attribute import PAUSE, Piece, attribute
-from dubkit.voice.tracks import RATE, Track, file_samples, file_track
+from dubkit.voice.tracks import RATE, Track, file_samples, file_track, watched
 
 TAIL = 0.1  # seconds of sound after the film's end that are no problem
 CLIPPED = 1e-4  # share of the loud samples that may sit at full scale
@@ -51,7 +51,12 @@ class Recording:
 
 
 def open_recording(
-    path: Path, who: str, turns: Sequence[Turn], duration: float, problems: Problems
+    path: Path,
+    who: str,
+    turns: Sequence[Turn],
+    duration: float,
+    problems: Problems,
+    tick: Callable[[], None] = lambda: None,
 ) -> Recording | None:
     """Looks at a file once. None where it is silent. ``turns``: those that may speak in it.
 
@@ -60,7 +65,7 @@ def open_recording(
     """
     samples = file_samples(path)
     clips = _Clips()
-    levels = frame_levels(clips.watch(file_track(path, samples, mono=True)))
+    levels = frame_levels(clips.watch(watched(file_track(path, samples, mono=True), tick)))
     regions = speech(levels, min_gap=PAUSE)
     if not regions:
         problems.meet(

@@ -6,7 +6,7 @@ track, and last a voice for its translated text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -47,6 +47,7 @@ def plan_sources(
     voices: Mapping[str, str],
     settings: VoiceSettings,
     problems: Problems,
+    tick: Callable[[], None] = lambda: None,
 ) -> Plan:
     """Looks at every given file once and decides for every line. Raises MediaError or InputError (see Problems)."""
     units = _units(turns, lines)
@@ -71,7 +72,7 @@ def plan_sources(
     stems: dict[str, Recording] = {}
     silent: set[str] = set()
     for name, path in source.stems.items():
-        found = open_recording(path, f"the stem of {name}", as_turns.get(name, ()), duration, problems)
+        found = open_recording(path, f"the stem of {name}", as_turns.get(name, ()), duration, problems, tick)
         if found:
             stems[name] = found
         else:
@@ -79,7 +80,7 @@ def plan_sources(
     track = None
     if source.dialogue is not None:
         everybody = [turn for spoken in as_turns.values() for turn in spoken]
-        track = open_recording(source.dialogue, "the finished dialogue track", everybody, duration, problems)
+        track = open_recording(source.dialogue, "the finished dialogue track", everybody, duration, problems, tick)
 
     def kind(unit: Line) -> str:
         if line_file(source, unit):

@@ -142,6 +142,17 @@ def scaled(track: Track, factor: float) -> Track:
     return Track(track.channels, track.samples, lambda: (block * np.float32(factor) for block in track.walk()))
 
 
+def watched(track: Track, tick: Callable[[], None]) -> Track:
+    """``track``; ``tick`` is called with every block, so that a user can stop a long walk (see dubkit.progress)."""
+
+    def walk() -> Iterator[np.ndarray]:
+        for block in track.walk():
+            tick()
+            yield block
+
+    return Track(track.channels, track.samples, walk)
+
+
 def envelope(
     spans: Sequence[Span], attack: float, release: float, outside: float = 0.0
 ) -> Callable[[int, int], np.ndarray]:

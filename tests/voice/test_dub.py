@@ -8,7 +8,7 @@ import numpy as np
 import pyloudnorm
 import pytest
 
-from dubkit.errors import EngineUnavailable, InputError, MediaError
+from dubkit.errors import Cancelled, EngineUnavailable, InputError, MediaError
 from dubkit.settings import VoiceSettings
 from dubkit.timing import Timecode
 from dubkit.types import Line, Segment
@@ -436,3 +436,32 @@ def test_film_a_from_recordings(film_a: FilmA, tmp_path: Path, kind: str) -> Non
         truth, found = read(film_a.recorded(name))[0], read(made.stems[name])[0]
         assert np.abs(truth - found).max() <= (0 if kind == "stems" else 2e-3)
     check_film_a(film_a, dub(film_a, source, film_a.original, tmp_path))
+
+
+def test_the_stem_of_a_speaker_who_is_no_more_goes_away(film: SmallFilm, fake_voice) -> None:
+    folder = film.folder / "dub"
+    dub(film, DubSource("xx"), None, folder, tts="fake")
+    assert {path.name for path in (folder / "stems").iterdir()} == {"ana.flac", "ben.flac"}
+    named = tuple(replace(turn, speaker="Zoë / Lía" if turn.speaker == "ben" else turn.speaker) for turn in film.turns)
+    lines = tuple(replace(line, speaker=turn.speaker) for line, turn in zip(film.lines, named, strict=True))
+    made = dub(replace(film, turns=named, lines=lines), DubSource("xx"), None, folder, tts="fake")
+    assert {path.name for path in (folder / "stems").iterdir()} == {path.name for path in made.stems.values()}
+    assert made.stems["Zoë / Lía"].name == "Zoë_Lía.flac"
+
+
+def test_progress_goes_forward_and_can_stop_the_work(film: SmallFilm, fake_voice) -> None:
+    seen: list[float] = []
+
+    def listener(done: float, total: float) -> None:
+        seen.append(done / total)
+
+    arguments = (film.turns, film.lines, None, 10.0, film.folder / "dub", {}, VoiceSettings(tts="fake"))
+    make_dub(DubSource("xx"), *arguments, listener)
+    assert seen == sorted(seen) and seen[-1] == 1 and len(seen) > 8
+
+    def impatient(done: float, total: float) -> None:
+        if done / total > 0.6:
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        make_dub(DubSource("xx"), *arguments, impatient)

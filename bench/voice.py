@@ -1,0 +1,151 @@
+"""Measures the dub of film_a and writes docs/voice.md's tables.
+
+``python bench/voice.py [--shared ../shared] [--minutes 5 20]`` prints Markdown: the lines, coverage and loudness of
+film_a spoken by eSpeak NG, from its recorded stems and from its finished track, with the film's own sound ducked and
+with an M&E; and peak memory for films of other lengths.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from dubkit.media.audio import read_audio, write_audio
+from dubkit.settings import VoiceSettings
+from dubkit.types import Line, Segment, Turn
+from dubkit.voice import loudness
+from dubkit.voice.dub import Dub, DubSource, make_dub
+from dubkit.voice.text import split_speaker
+from dubkit.voice.tracks import RATE
+
+DURATION = 39.6
+VOICES = {"glen": "espeak/es+m3", "nora": "espeak/es+f2", "marc": "espeak/es"}
+
+
+def film_a(media: Path) -> tuple[list[Turn], list[Line]]:
+    import pysubs2
+
+    rows = [row.split() for row in (media / "film_a.rttm").read_text().splitlines()]
+    turns = [Turn(f"T{i:02}", Segment(float(r[3]), float(r[3]) + float(r[4])), r[7]) for i, r in enumerate(rows)]
+    texts = [split_speaker(event.text)[1] for event in pysubs2.load(str(media / "film_a.es.srt"))]
+    lines = [
+        Line(f"L{i:02}", t.id, t.segment, t.speaker, "", translation=text)
+        for i, (t, text) in enumerate(zip(turns, texts, strict=True))
+    ]
+    return turns, lines
+
+
+def line_table(made: Dub) -> None:
+    print("| line | speaker | start | slot | natural | final | stretch | covered | gain dB | note |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for row in made.report["lines"]:
+        cells = [row["line"], row["speaker"], row["start"], row["slot"]]
+        cells += [row.get(k, "") for k in ("natural", "final", "stretch", "covered", "gain_db")]
+        print("| " + " | ".join(map(str, [*cells, "; ".join(row["notes"])])) + " |")
+    print()
+
+
+def summary(name: str, made: Dub, me: np.ndarray | None, seconds: float) -> str:
+    report, coverage = made.report["loudness"], made.report["coverage"]
+    programme, peak = loudness.measure(made.mix)
+    changed = "–"
+    if me is not None:
+        silent = read_audio(made.dialogue, sample_rate=RATE)[0] == 0
+        gain = 10 ** (report["programme_gain_db"] / 20)
+        mixed = read_audio(made.mix, sample_rate=RATE)
+        beside = me if gain == 1 else read_audio(made.background, sample_rate=RATE)
+        changed = f"{int((mixed != beside)[:, silent].any(axis=0).sum())} of {int(silent.sum())}"
+    return (
+        f"| {name} | {coverage['covered']:.1%} | {coverage['overlap']:.1%} | {coverage['uncovered_s']} | "
+        f"{report['target_lufs']} | {programme:.2f} | {peak:.2f} | {changed} | {seconds:.1f} |"
+    )
+
+
+def measure_film_a(shared: Path) -> None:
+    media = shared / "media"
+    turns, lines = film_a(media)
+    stems = {name: media / f"film_a.dub.{name}.flac" for name in ("marc", "glen", "nora")}
+    sources = {
+        "eSpeak NG Spanish": DubSource("es"),
+        "recorded stems": DubSource("es", stems=stems),
+        "finished track": DubSource("es", dialogue=media / "film_a.dub.flac"),
+    }
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        original = read_audio(media / "film_a.mp4", sample_rate=RATE, duration=DURATION)
+        write_audio(folder / "original.flac", original, RATE)
+        # film_a has no M&E of its own: soft noise in 5.1 stands in, with the original in its centre.
+        effects = np.random.default_rng(0).standard_normal((6, original.shape[1])).astype(np.float32) * 0.004
+        write_audio(folder / "me.flac", effects, RATE)
+        effects = read_audio(folder / "me.flac", sample_rate=RATE)
+        surround = effects.copy()
+        surround[2] += original.mean(axis=0)
+        write_audio(folder / "surround.flac", surround, RATE)
+        rows = []
+        for title, source in sources.items():
+            variants = [("", "original.flac", None, None), (", M&E 5.1", "surround.flac", folder / "me.flac", None)]
+            variants += [(", M&E 5.1, ebu-r128", "surround.flac", folder / "me.flac", "ebu-r128")]
+            for suffix, sound, background, target in variants:
+                source_here = DubSource("es", source.dialogue, source.stems, {}, background)
+                start = time.perf_counter()
+                settings = VoiceSettings(loudness=target)
+                made = make_dub(source_here, turns, lines, folder / sound, DURATION, folder / "dub", VOICES, settings)
+                seconds = time.perf_counter() - start
+                rows.append(summary(title + suffix, made, effects if background else None, seconds))
+                if not suffix:
+                    print(f"### {title}\n")
+                    line_table(made)
+        print("### The film\n")
+        print(
+            "| source | covered | overlap | uncovered s | target LUFS | measured LUFS | true peak dBTP | M&E samples changed in pauses | seconds |"
+        )
+        print("|---|---|---|---|---|---|---|---|---|")
+        print("\n".join(rows) + "\n")
+
+
+def measure_memory(minutes: float) -> None:
+    """Peak memory of one process that dubs a stereo film of ``minutes`` from one stem."""
+    import resource
+
+    import soundfile
+
+    with tempfile.TemporaryDirectory() as name:
+        folder, rng = Path(name), np.random.default_rng(0)
+        spans = [Segment(i * 10 + 2.0, i * 10 + 6.0) for i in range(int(minutes * 6))]
+        for file_name, channels, level in (("original.flac", 2, 0.1), ("stem.flac", 1, 0.15)):
+            with soundfile.SoundFile(folder / file_name, "w", RATE, channels, "PCM_16") as file:
+                for _ in spans:
+                    block = rng.standard_normal((10 * RATE, channels)).astype(np.float32)
+                    block[: 2 * RATE] *= 0.001
+                    block[6 * RATE :] *= 0.001
+                    file.write(block * level)
+        turns = [Turn(f"T{i}", span, "ana") for i, span in enumerate(spans)]
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        start = time.perf_counter()
+        source = DubSource("es", stems={"ana": folder / "stem.flac"})
+        make_dub(source, turns, (), folder / "original.flac", minutes * 60, folder / "dub", {}, VoiceSettings())
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(f"| {minutes:g} | {before / 1024:.0f} | {peak / 1024:.0f} | {time.perf_counter() - start:.0f} |")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--shared", type=Path, default=Path(__file__).resolve().parents[2] / "shared")
+    parser.add_argument("--minutes", type=float, nargs="*", default=[])
+    parser.add_argument("--memory", type=float)
+    options = parser.parse_args()
+    if options.memory:
+        measure_memory(options.memory)
+        sys.exit()
+    if not options.minutes:
+        measure_film_a(options.shared)
+    else:
+        print("| film, minutes | MB before | peak MB | seconds |\n|---|---|---|---|", flush=True)
+        for each in options.minutes:
+            subprocess.run([sys.executable, __file__, "--memory", str(each)], check=True)
