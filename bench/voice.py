@@ -51,12 +51,21 @@ def line_table(made: Dub) -> None:
     print()
 
 
+def pauses(dialogue: np.ndarray) -> np.ndarray:
+    """(N,) bool: digital silence that lasts 20 ms or longer (a zero inside a word is no pause)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], (dialogue == 0).astype(np.int8), [0]]))).reshape(-1, 2)
+    silent = np.zeros(len(dialogue), bool)
+    for start, stop in edges[edges[:, 1] - edges[:, 0] >= RATE // 50]:
+        silent[start:stop] = True
+    return silent
+
+
 def summary(name: str, made: Dub, me: np.ndarray | None, seconds: float) -> str:
     report, coverage = made.report["loudness"], made.report["coverage"]
     programme, peak = loudness.measure(made.mix)
     changed = "–"
     if me is not None:
-        silent = read_audio(made.dialogue, sample_rate=RATE)[0] == 0
+        silent = pauses(read_audio(made.dialogue, sample_rate=RATE)[0])
         gain = 10 ** (report["programme_gain_db"] / 20)
         mixed = read_audio(made.mix, sample_rate=RATE)
         beside = me if gain == 1 else read_audio(made.background, sample_rate=RATE)

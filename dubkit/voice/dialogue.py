@@ -82,7 +82,7 @@ def build_dialogue(
                 f"{len(lost)} stretches of the {kind}{' of ' + owner if owner else ''} speak where nobody speaks in the "
                 f"film (first at {lost[0].start:.1f} s): they sound, and no lips follow them"
             )
-        lines += _recorded_lines(kind, taken, plan, factors)
+        lines += _recorded_lines(kind, taken, plan, factors, settings.short)
         speech += [piece.segment for piece in taken]
 
     speakers = {
@@ -133,7 +133,7 @@ def _spans(recording: Recording, samples: int, factors, heard: frozenset[Piece])
     return spans
 
 
-def _recorded_lines(kind: str, taken: Sequence[Piece], plan: Plan, factors) -> list[DubLine]:
+def _recorded_lines(kind: str, taken: Sequence[Piece], plan: Plan, factors, short: float) -> list[DubLine]:
     units = {unit.id: unit for unit in plan.units}
     found: dict[str, list[Piece]] = {}
     for piece in taken:
@@ -141,11 +141,17 @@ def _recorded_lines(kind: str, taken: Sequence[Piece], plan: Plan, factors) -> l
             found.setdefault(piece.turn.id, []).append(piece)
     lines = []
     for key, pieces in found.items():
-        unit = units[key]
+        unit, gain = units[key], _db(factors.get(key, factors[None]))
         where = Segment(min(p.segment.start for p in pieces), max(p.segment.end for p in pieces))
-        notes = ("two people speak here in the film; the louder share of the time decided",) if any(p.doubtful for p in pieces) else ()  # fmt: skip
-        gain = _db(factors.get(key, factors[None]))
-        lines.append(DubLine(key, unit.turn_id, unit.speaker, where, unit.translation or "", where.duration, 1.0, gain, kind, notes))  # fmt: skip
+        text, own = unit.translation or "", unit.segment.duration
+        notes = []
+        if any(piece.doubtful for piece in pieces):
+            notes.append("two people speak here in the film; the one with the larger share of the time was taken")
+        if where.duration < short * own:
+            notes.append(f"too short by {own - where.duration:.1f} s: the actor's lips move longer than the line")
+        lines.append(
+            DubLine(key, unit.turn_id, unit.speaker, where, text, where.duration, 1.0, gain, kind, tuple(notes))
+        )
     return lines
 
 

@@ -262,6 +262,7 @@ def test_the_report_counts_coverage(film: SmallFilm) -> None:
     )
     coverage = made.report["coverage"]
     assert coverage["source_speech_s"] == 6 and coverage["covered"] == pytest.approx(0.5, abs=0.02)
+    assert all("too short by 1.0 s" in row["notes"][0] for row in made.report["lines"])
     assert coverage["uncovered_s"] == pytest.approx(3, abs=0.1) and coverage["outside_s"] == pytest.approx(0, abs=0.1)
     assert coverage["on_screen_s"] == 3 and coverage["on_screen_covered"] == pytest.approx(2 / 3, abs=0.02)
 
