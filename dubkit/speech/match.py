@@ -71,9 +71,9 @@ def choose(
         return (by_id[cue.line_id],)
     scored = [(_score(part, line, speakers), line) for line in lines if _covers(part.segment, line.segment)]
     if not scored:
-        near = [line for line in lines if _gap(part.segment, line.segment) <= NEAR]
+        near = [line for line in lines if gap(part.segment, line.segment) <= NEAR]
         fitting = [line for line in near if line.speaker == speakers.get(cue.speaker or "")] or near
-        best = min(fitting, key=lambda line: _gap(part.segment, line.segment), default=None)
+        best = min(fitting, key=lambda line: gap(part.segment, line.segment), default=None)
         return (best,) if best else ()
     best = max(scored, key=lambda pair: pair[0])[1]
     return tuple(line for _, line in scored if line.speaker == best.speaker)
@@ -109,5 +109,6 @@ def _wide(segment: Segment, by: float) -> Segment:
     return Segment(max(0.0, segment.start - by), segment.end + by)
 
 
-def _gap(a: Segment, b: Segment) -> float:
+def gap(a: Segment, b: Segment) -> float:
+    """Seconds between two stretches; 0 where they meet."""
     return max(0.0, a.start - b.end, b.start - a.end)

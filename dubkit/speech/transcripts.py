@@ -9,10 +9,12 @@ from pathlib import Path
 
 from dubkit.errors import SpeechFileError
 from dubkit.speech import cues as cue_files
-from dubkit.speech.match import choose, parts, speakers_of
+from dubkit.speech.match import choose, gap, parts, speakers_of
 from dubkit.types import Line, Turn, Word
 
 log = logging.getLogger(__name__)
+
+REACH = 0.5  # seconds that a word may lie outside its turn
 
 
 def load(path: Path, turns: Sequence[Turn], language: str | None) -> tuple[Line, ...]:
@@ -36,8 +38,9 @@ def distribute(
     speakers = speakers_of(spoken, empty)
     for part in spoken:
         if part.cue.words and part.count == 1:
+            near = [turn for turn in turns if gap(turn.segment, part.segment) <= REACH]
             for word in part.cue.words:
-                if turn := _turn_of(word, turns):
+                if turn := _turn_of(word, near):
                     said.setdefault(turn.id, []).append((word.segment.start, word.text, (word,)))
                 else:
                     lost += 1
@@ -70,6 +73,5 @@ def _turn_of(word: Word, turns: Sequence[Turn]) -> Turn | None:
     best = max(turns, key=lambda turn: turn.segment.overlap(word.segment), default=None)
     if best is None or best.segment.overlap(word.segment) > 0:
         return best
-    middle = word.segment.middle
-    near = min(turns, key=lambda t: max(t.segment.start - middle, middle - t.segment.end))
-    return near if max(near.segment.start - middle, middle - near.segment.end) <= 0.5 else None
+    nearest = min(turns, key=lambda turn: gap(turn.segment, word.segment))
+    return nearest if gap(nearest.segment, word.segment) <= REACH else None
