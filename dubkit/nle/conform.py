@@ -43,10 +43,14 @@ def inspect(path: Path) -> MediaInfo:
                 counted = stream.frames / rate
                 duration = counted if abs(counted - duration) < 1 / rate else duration
             codec = stream.codec_context
-            look = (codec.width, codec.height, codec.pix_fmt, str(codec.sample_aspect_ratio or 1))
+            full = codec.pix_fmt in _FULL_RANGE or codec.color_range == 2
+            look = (codec.width, codec.height, str(codec.sample_aspect_ratio or 1), "pc" if full else "tv")
             channels = container.streams.audio[0].channels if container.streams.audio else 0
             mean = stream.average_rate or rate
-            return MediaInfo(duration, rate, look, channels, variable=abs(mean / rate - 1) > Fraction(1, 200))
+            pixels = _FULL_RANGE.get(codec.pix_fmt, codec.pix_fmt)
+            return MediaInfo(
+                duration, rate, look, channels, pixels=pixels, variable=abs(mean / rate - 1) > Fraction(1, 200)
+            )
     except (av.FFmpegError, OSError) as error:
         raise MediaError(f"cannot read {path}: {error}") from error
 
@@ -81,9 +85,10 @@ def write_reel(reel: Reel, path: Path, channels: int, sound: SoundOf, progress: 
         with replacing(path) as temporary, av.open(str(temporary), "w") as out:
             video = audio = None
             done = 0
+            pixels = richest({inspect(media).pixels for media in {piece.media for piece in reel.pieces}})
             for piece in reel.pieces:
                 for i, frame in enumerate(picture(piece, reel.rate)):
-                    frame = _plain_format(frame)
+                    frame = _in_format(frame, pixels)
                     if video is None:
                         video = _lossless(out, frame, reel.rate)
                         audio = (
@@ -160,12 +165,23 @@ def _first_picture(stream: av.VideoStream) -> Fraction:
 _FULL_RANGE = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p"}  # old names of the same samples
 
 
-def _plain_format(frame: av.VideoFrame) -> av.VideoFrame:
-    """FFV1 knows full range only as a flag, not as a format of its own; the samples stay what they are."""
-    name = _FULL_RANGE.get(frame.format.name)
-    if name is None:
+def richest(formats: set[str]) -> str:
+    """The pixel format that holds all of these without loss of depth or colour: most bits, then least subsampling."""
+
+    def worth(name: str) -> tuple[int, int, str]:
+        found = av.VideoFormat(name, 64, 64)
+        parts = found.components
+        return max(part.bits for part in parts), sum(part.width * part.height for part in parts), name
+
+    return max(formats, key=worth)
+
+
+def _in_format(frame: av.VideoFrame, name: str) -> av.VideoFrame:
+    """The same picture in the reel's format. FFV1 knows full range only as a flag, not as a format of its own."""
+    if frame.format.name == name:
         return frame
-    return frame.reformat(format=name, src_color_range=2, dst_color_range=2)
+    span = 2 if frame.format.name in _FULL_RANGE else frame.color_range or None
+    return frame.reformat(format=name, src_color_range=span, dst_color_range=span)
 
 
 def _lossless(out: av.container.OutputContainer, like: av.VideoFrame, rate: Fraction) -> av.VideoStream:

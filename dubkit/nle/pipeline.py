@@ -18,8 +18,12 @@ from dubkit.project.events import Event
 from dubkit.project.pipeline import Pipeline
 from dubkit.project.stages import STAGES
 
-FOR_EDITING = {"render.codec": "dnxhr", "render.audio_codec": "pcm", "render.dub_track": "replace"}
-"""Every edition of Resolve on every system reads DNxHR and PCM in QuickTime; every frame is a key frame."""
+FOR_EDITING = {
+    "render.codec": "dnxhr",  # every edition of Resolve on every system reads DNxHR and PCM in QuickTime
+    "render.audio_codec": "pcm",
+    "render.dub_track": "replace",
+    "voice.problems": "report",  # a line without its dub gets a marker; the rest of the timeline is dubbed all the same
+}
 
 
 class PipelineDubber:

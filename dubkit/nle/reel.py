@@ -26,9 +26,10 @@ class MediaInfo:
 
     duration: Fraction  # seconds of picture
     rate: Fraction  # frames a second; the nominal one for VFR
-    look: tuple[object, ...]  # size, pixel format ...: pieces of one reel must look alike
+    look: tuple[object, ...]  # size, shape and range of pixels: pieces of one reel must look alike
     channels: int  # of its first sound stream; 0 = silent
     variable: bool = False  # frame rate (VFR)
+    pixels: str = "yuv420p"  # FFmpeg's name of the pixel format
 
 
 @dataclass(frozen=True, slots=True)

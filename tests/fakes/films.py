@@ -15,12 +15,23 @@ _PERIOD = 1 << 16  # samples after which the ramp starts again: 1.37 s
 
 
 def make_film(
-    path: Path, rate: Fraction, frames: int, *, sound: bool = True, timecode: str | None = None, codec="mjpeg"
+    path: Path,
+    rate: Fraction,
+    frames: int,
+    *,
+    sound: bool = True,
+    timecode: str | None = None,
+    codec="mjpeg",
+    pixels: str | None = None,
 ) -> Path:
     """Writes a film with ``frames`` frames; frame n carries n as 16 black and white bars."""
     with av.open(str(path), "w") as out:
         video = out.add_stream(codec, rate=rate)
-        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        video.width, video.height, video.pix_fmt = (
+            WIDTH,
+            HEIGHT,
+            pixels or ("yuvj420p" if codec == "mjpeg" else "yuv420p"),
+        )
         video.codec_context.time_base = 1 / rate
         if timecode:
             video.metadata["timecode"] = timecode

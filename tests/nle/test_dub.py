@@ -202,3 +202,32 @@ def test_orders_that_make_no_sense(film, dialogue):
         plan_dub(cut(film), Order("es", Script(dialogue=Path("nowhere.wav"))))
     with pytest.raises(TimelineError, match="relink"):
         plan_dub(cut(Path("/nowhere/film.mov")), Order("es", Script(dialogue=dialogue)))
+
+
+def test_media_of_several_pixel_formats_share_a_reel_in_the_richest(dialogue, tmp_path):
+    from dubkit.nle import conform
+
+    assert conform.richest({"yuv420p", "yuv422p", "yuv411p"}) == "yuv422p"
+    assert conform.richest({"yuv444p", "yuv420p10le"}) == "yuv420p10le"
+    one = make_film(tmp_path / "one.mov", RATE, 30, codec="mjpeg")
+    other = make_film(tmp_path / "other.mov", RATE, 30, codec="mjpeg", pixels="yuvj422p")
+    clips = (Clip("one", FrameRange(0, 10), one), Clip("other", FrameRange(10, 20), other))
+    timeline = Timeline("edit", RATE, (Track("video", "V1", clips),))
+    fake = FakeDubber()
+    result = dub_timeline(timeline, Order("es", Script(dialogue=dialogue), handles=0), tmp_path / "out", fake)
+    assert len(fake.requests) == 1 and conform.inspect(fake.requests[0].film).pixels == "yuv422p"
+    assert [numbers(placed.path) for placed in result.placed] == [list(range(10)), list(range(10))]
+
+
+def test_the_reel_holds_the_very_pixels_of_the_media(film, dialogue, tmp_path):
+    import av
+
+    fake = FakeDubber()
+    dub_timeline(cut(film), Order("es", Script(dialogue=dialogue), handles=0), tmp_path, fake)
+    def planes(path):
+        return [
+            np.concatenate([np.asarray(p).ravel() for p in f.to_ndarray()]) for f in av.open(str(path)).decode(video=0)
+        ]
+    source, reel = planes(film), planes(fake.requests[0].film)
+    for i, n in enumerate([*range(50, 60), *range(100, 130), *range(20, 30)]):
+        assert np.array_equal(reel[i], source[n])

@@ -55,7 +55,7 @@ def render(desk: Desk, film: Path):
         run([
             "ffmpeg", "-v", "error", "-y", "-ss", f"{start}", "-t", f"{float(seconds / 2) + 0.5}", "-i", film,
             "-vf", f"setpts=2*PTS,fps={timeline.rate}", "-af", "atempo=0.5", "-frames:v", past - first, "-t", f"{float(seconds)}",
-            "-c:v", "mjpeg", "-q:v", "2", "-pix_fmt", "yuvj422p", "-c:a", "pcm_s16le", "-ar", "48000", "-ac", "2", path,
+            "-c:v", "dnxhd", "-profile:v", "dnxhr_hq", "-pix_fmt", "yuv422p", "-c:a", "pcm_s16le", "-ar", "48000", "-ac", "2", path,
         ])  # fmt: skip
 
     return write
