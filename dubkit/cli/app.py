@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dubkit import __version__
-from dubkit.cli import batch, demo, doctor, dub, evaluate, models, new, settings, status
+from dubkit.cli import batch, cast, demo, doctor, dub, evaluate, models, new, nle, resolve, settings, status
 
 app = typer.Typer(
     name="dubkit",
@@ -36,8 +36,11 @@ app.command("new")(new.new)
 app.command("dub")(dub.dub)
 app.command("status")(status.status)
 app.command("settings")(settings.settings)
+app.command("cast")(cast.cast)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.add_typer(batch.app, name="batch")
+app.add_typer(nle.app, name="nle")
+app.add_typer(resolve.app, name="resolve")
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 from rich.live import Live
 from rich.table import Table
@@ -20,7 +19,7 @@ from dubkit.cli.common import err, out
 class _RunByDefault(typer.core.TyperGroup):
     """``dubkit batch FILE`` means ``dubkit batch run FILE``."""
 
-    def resolve_command(self, context: click.Context, words: list[str]):
+    def resolve_command(self, context, words: list[str]):
         if words and words[0] not in self.commands:
             words = ["run", *words]
         return super().resolve_command(context, words)

@@ -70,7 +70,9 @@ def cast(
 def seams(
     film: Annotated[Path, typer.Argument(help="The film as it came.", show_default=False)],
     lips: Annotated[Path, typer.Argument(help="Folder of lip results (NPZ) of a project.", show_default=False)],
-    strips: Annotated[Path | None, typer.Option(help="Folder for one PNG a result: source, result, difference.")] = None,
+    strips: Annotated[
+        Path | None, typer.Option(help="Folder for one PNG a result: source, result, difference.")
+    ] = None,
     columns: Annotated[int, typer.Option(min=1, help="Frames in a strip.")] = 6,
     as_json: JsonOption = False,
 ) -> None:
@@ -78,3 +80,24 @@ def seams(
     from dubkit.evaluate.seams import evaluate_seams
 
     show(f"{lips} in {film.name}", evaluate_seams(film, lips, strips=strips, columns=columns), as_json)
+
+
+@app.command()
+def lips(
+    result: Annotated[Path, typer.Argument(help="The dubbed film.", show_default=False)],
+    reference: Annotated[Path | None, typer.Option(help="The untouched film, to stand beside it.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="syncnet_v2.model, or an expert; none: the bundled expert.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """LSE-D, LSE-C and AV offset of every face, and of the real film beside it."""
+    from dubkit.evaluate.lips import evaluate_lips
+
+    found = evaluate_lips(result, reference, weights=weights)
+    if as_json:
+        print(json.dumps(found, indent=1, default=str))
+        return
+    for name, values in found.items():
+        if isinstance(values, dict):
+            show(name, values, False)
