@@ -19,7 +19,7 @@ import soundfile
 import soxr
 
 from dubkit.errors import InputError, MediaError, StorageError
-from dubkit.media.files import replacing
+from dubkit.files import replacing
 from dubkit.media.packets import open_media, scan, video_of
 from dubkit.media.pcm import to_int24
 from dubkit.timing import sample_at

@@ -15,10 +15,10 @@ from pathlib import Path
 import ffmpeg
 
 from dubkit.errors import MediaError
+from dubkit.files import replacing
 from dubkit.media.check import check_film
 from dubkit.media.codecs import check_output
 from dubkit.media.ffmpeg import arguments, has_option, url
-from dubkit.media.files import replacing
 from dubkit.media.join import feed, reorder_depth, timescale
 from dubkit.media.languages import iso639_2
 from dubkit.media.metadata import write_metadata

@@ -12,9 +12,9 @@ import ffmpeg
 import numpy as np
 
 from dubkit.errors import MediaError
+from dubkit.files import replacing, storage_errors
 from dubkit.media.codecs import CODECS, check_output, encoded_format
 from dubkit.media.ffmpeg import pipe_graph, url
-from dubkit.media.files import replacing, storage_errors
 from dubkit.media.frame import Frame, PixelFormat
 from dubkit.settings import RenderSettings
 from dubkit.types import VideoStream

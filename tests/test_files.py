@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from dubkit.errors import ProcessError, StorageError
+from dubkit.files import replacing, storage_errors
 from dubkit.media.audio import write_audio
-from dubkit.media.files import replacing, storage_errors
 from dubkit.media.mux import mux
 from dubkit.media.probe import probe
 from dubkit.media.reader import FrameReader
@@ -107,8 +107,20 @@ def test_a_read_only_folder():
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(StorageError, match="does not exist"):
-        write_audio(tmp_path / "no" / "x.wav", np.zeros((1, 10), np.float32), 8_000)
+    write_audio(tmp_path / "no" / "x.wav", np.zeros((1, 10), np.float32), 8_000)
+    assert (tmp_path / "no" / "x.wav").is_file()
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path):
+    path = tmp_path / "x.txt"
+    with pytest.raises(KeyboardInterrupt), replacing(path) as part:
+        left = part.with_name(part.name.replace(str(os.getpid()), "1"))
+        left.write_text("half")
+        raise KeyboardInterrupt
+    assert left.exists()
+    with replacing(path) as part:
+        part.write_text("whole")
+    assert [p.name for p in tmp_path.iterdir()] == ["x.txt"]
 
 
 def test_replacing_is_all_or_nothing(tmp_path):
