@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, median_filter
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
 from dubkit.cast.base import SOUND_RATE, Face, SpeakingEngine
 
@@ -25,6 +25,7 @@ SIDE = 96
 # silent: wider, from photographs (0) to smiles and sighs.
 TALKING, SILENT = (np.log(0.33), 0.55), (np.log(0.04), 1.3)
 FLOOR = 0.004  # pixels: motion that the codec makes
+GLITCH = 1.5  # pixels: more in one frame is a jump of the track
 LEVEL_RANGE = (-3.0, 2.0)  # no single moment says more than this
 LEVEL_FRAMES = 12  # frames at 25 fps that make one independent observation of the level
 STEP, STEP_FRAMES = 0.25, 3
@@ -38,8 +39,8 @@ class Motion(SpeakingEngine):
     def score(self, face: Face) -> np.ndarray:
         pace = float(face.rate) / 25
         moving = mouth_motion(face.pictures) * pace
-        length = max(3, round(LEVEL_FRAMES * pace) | 1)
-        level = np.log(median_filter(moving, length, mode="nearest") + FLOOR)
+        mean = uniform_filter1d(np.minimum(moving, GLITCH), max(3, round(LEVEL_FRAMES * pace) | 1), mode="nearest")
+        level = np.minimum(np.log(mean + FLOOR), TALKING[0])  # more than a talking mouth's is no evidence against it
         ratio = np.clip(_normal(level, *TALKING) - _normal(level, *SILENT), *LEVEL_RANGE) / (LEVEL_FRAMES * pace)
         alike = _standard(np.log(moving + 0.05), face.speech) * _standard(_loudness(face), face.speech)
         step = np.where(face.speech, np.clip(alike, -3, 3) * STEP - STEP**2 / 2, 0.0) / (STEP_FRAMES * pace)

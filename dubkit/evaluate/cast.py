@@ -56,7 +56,7 @@ def load_truth(path: Path) -> dict[str, Any]:
     try:
         truth = json.loads(path.read_text(encoding="utf-8"))
         Fraction(truth["rate"]), truth["turns"], truth["shots"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, ArithmeticError, KeyError, TypeError) as error:
         raise InputError(f"'{path}' is not a truth file for the cast (rate, shots, turns): {error!r}") from error
     return truth
 
@@ -119,9 +119,9 @@ def score_tracks(truth: Sequence[Mapping[str, Any]], tracks: Sequence[FaceTrack]
     for i, track in enumerate(truth):
         for frame, box in zip(range(*track["frames"]), track["boxes"], strict=True):
             real.setdefault(frame, []).append((i, box))
-    for track in tracks:
+    for i, track in enumerate(tracks):  # motmetrics takes only numbers as names
         for frame, box in zip(track.frames, track.boxes, strict=True):
-            found.setdefault(int(frame), []).append((track.id, box))
+            found.setdefault(int(frame), []).append((i, box))
     book = motmetrics.MOTAccumulator()
     for frame in sorted(set(real) | set(found)):
         a, b = real.get(frame, []), found.get(frame, [])

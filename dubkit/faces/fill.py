@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
+from scipy.signal import savgol_filter
 
 from dubkit.faces.flow import Motion
 from dubkit.types import FaceTrack, Shot
 
-SMOOTH_PLACE = 1.5  # frames, standard deviation
-SMOOTH_SIZE = 5.0
+SMOOTH_PLACE = 7  # frames of a sliding parabola (Savitzky & Golay 1964), which follows a shaking head
+SMOOTH_SIZE = 5.0  # frames, standard deviation of a Gaussian
 SMOOTH_POINTS = 1.0
 
 
@@ -112,7 +113,8 @@ def _smooth(shape: np.ndarray) -> np.ndarray:
     centre = shape[:, :2].mean(axis=1, keepdims=True)
     half = shape[:, 1:2] - centre
     inner = (shape[:, 2:] - centre) / np.maximum(half, 1e-3)
-    place = gaussian_filter1d(centre, SMOOTH_PLACE, axis=0, mode="nearest")
+    window = min(SMOOTH_PLACE, len(shape) - 1 + len(shape) % 2)
+    place = savgol_filter(centre, window, 2, axis=0) if window > 3 else centre
     half = gaussian_filter1d(half, SMOOTH_SIZE, axis=0, mode="nearest")
     inner = gaussian_filter1d(inner, SMOOTH_POINTS, axis=0, mode="nearest")
     return np.concatenate([place - half, place + half, place + inner * half], axis=1)

