@@ -25,6 +25,7 @@ def dub(
         Path | None, typer.Option(help="Translated subtitles made against the timeline, to be spoken.")
     ] = None,
     track: Annotated[str | None, typer.Option(help="Or: an audio track of the timeline with the dub.")] = None,
+    time: Annotated[str, typer.Option(help="What the dub was made against: timeline or media.")] = "timeline",
     language: Annotated[str, typer.Option(help="Language spoken in the film.")] = "en",
     handles: Annotated[int, typer.Option(min=0, help="Frames kept around each clip for trimming.")] = 12,
     rate: Annotated[str | None, typer.Option(help="Frame rate, for formats that do not say theirs (EDL).")] = None,
@@ -38,7 +39,7 @@ def dub(
     from dubkit.nle.pipeline import PipelineDubber
     from dubkit.timing import exact_rate
 
-    order = Order(to, Script(dialogue=dialogue, track=track, subtitles=subtitles), language, preset, handles)
+    order = Order(to, Script(dialogue, track, subtitles, time), language, preset, handles)
     with Progress(console=err) as bars:
         task = bars.add_task("dubbing", total=None)
         result = dub_file(

@@ -29,12 +29,13 @@ def install(
     preset: Annotated[str | None, typer.Option(help="Preset of the worker.")] = None,
     mailbox: MailboxOption = None,
     folder: FolderOption = None,
+    timeout: Annotated[int, typer.Option(min=1, help="Seconds that the script waits for the worker.")] = 1800,
     studio: Annotated[bool, typer.Option(help="Also the Python script with a window, for Studio.")] = True,
 ) -> None:
     """Put Dubkit and Dubkit Undo into Workspace > Scripts."""
     plugin = _plugin()
     changes = {"language": language, "dialogue": dialogue, "subtitles": subtitles, "preset": preset}
-    for path in plugin.install(mailbox or plugin.default_folder(), folder, studio=studio, **changes):
+    for path in plugin.install(mailbox or plugin.default_folder(), folder, studio=studio, timeout=timeout, **changes):
         out.print(f"wrote {path}", highlight=False, soft_wrap=True)
     out.print("next: dubkit resolve serve, then Workspace > Scripts > Dubkit in Resolve", highlight=False)
 
@@ -68,6 +69,7 @@ def serve(
     preset: Annotated[str | None, typer.Option(help="Preset.")] = None,
     set_: SetOption = None,
     mailbox: MailboxOption = None,
+    idle: Annotated[float | None, typer.Option(help="Stop after so many seconds without a request.")] = None,
 ) -> None:
     """Answer the menu scripts until stopped with Ctrl-C."""
     from dubkit.nle.pipeline import PipelineDubber
@@ -76,7 +78,7 @@ def serve(
     box = mailbox or plugin.default_folder()
     out.print(f"serving {box}; stop with Ctrl-C", highlight=False, soft_wrap=True)
     changes = {"language": language, "dialogue": dialogue, "subtitles": subtitles, "preset": preset}
-    plugin.serve(box, PipelineDubber(flags(set_)), changes)
+    plugin.serve(box, PipelineDubber(flags(set_)), changes, idle=idle)
 
 
 @app.command()

@@ -68,7 +68,8 @@ class PipelineDubber:
 
 def notes(report: Mapping[str, Any], rate: float) -> list[LineNote]:
     """What a person should look at: lines whose face is undecided, lines that do not fit, mouths that could not be moved."""
-    found = []
+    whole = report["source"]["frames"] / rate
+    found = [LineNote(0.0, whole, str(problem)) for problem in report["voice"].get("problems", ())]
     for line in report["lines"]:
         said = line.get("translation") or line.get("text") or line["speaker"]
         why = [f"whose face? {face['reason']}" for face in line["faces"] if face["state"] == "undecided"]

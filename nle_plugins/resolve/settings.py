@@ -72,12 +72,15 @@ def save(folder: Path, settings: WorkerSettings) -> None:
 
 
 def changed(settings: WorkerSettings, values: dict[str, object]) -> WorkerSettings:
-    """With some values replaced. Raises SettingsError for an unknown one."""
+    """With some values replaced; paths are made absolute, since the worker may be started elsewhere. Raises SettingsError for an unknown one."""
     known = {field.name for field in fields(WorkerSettings)}
     unknown = sorted(set(values) - known)
     if unknown:
         raise SettingsError(f"there is no worker setting '{unknown[0]}'; there are: {', '.join(sorted(known))}")
-    return replace(settings, **values)
+    texts = {
+        key: str(value.expanduser().resolve()) if isinstance(value, Path) else value for key, value in values.items()
+    }
+    return replace(settings, **texts)
 
 
 def read_choice(path: Path, settings: WorkerSettings) -> Choice:

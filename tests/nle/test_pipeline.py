@@ -12,6 +12,7 @@ from dubkit.nle.pipeline import PipelineDubber, notes
 from dubkit.project import schema
 
 REPORT = {
+    "source": {"frames": 100}, "voice": {"problems": ["the dialogue is silent from 1 s on"]},
     "lines": [
         {"start": 1.0, "end": 2.0, "speaker": "S1", "text": "hello", "translation": "hola",
          "faces": [{"state": "undecided", "reason": "two faces move"}], "dub": [{"notes": ["too long by 0.4 s"]}]},
@@ -24,6 +25,7 @@ REPORT = {
 
 def test_notes_name_what_a_person_should_look_at():
     assert [(n.start, n.end, n.text) for n in notes(REPORT, 25.0)] == [
+        (0.0, 4.0, "the dialogue is silent from 1 s on"),
         (1.0, 2.0, "hola: whose face? two faces move; too long by 0.4 s"),
         (2.0, 3.0, "face turned away in 10 frames"),
     ]
