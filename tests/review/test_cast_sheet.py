@@ -1,0 +1,59 @@
+"""The cast sheet: every character, every undecided line, and nothing that breaks a page."""
+
+import re
+from fractions import Fraction
+
+import cv2
+import numpy as np
+
+from dubkit.cast.match import match
+from dubkit.review.cast_sheet import write_cast_sheet
+from dubkit.settings import CastSettings
+from dubkit.types import FaceTrack, FrameRange, Line, Segment, Shot, SpeakingScore, Turn
+from tests.fakes.pictures import MemoryFilm, noise
+
+N = 20
+
+
+def track(name, x):
+    ones = np.ones(N, np.float32)
+    return FaceTrack(
+        name, 0, np.arange(N), np.tile(np.array([[x, 40, x + 50, 100]], np.float32), (N, 1)), ones, ones > 0
+    )
+
+
+def sheet(tmp_path, turns, tracks, scores, text="Hello <b>& you</b>"):
+    film = MemoryFilm([noise(180, 320)] * N)
+    shots = [Shot(0, FrameRange(0, N))]
+    result = match(turns, shots, tracks, scores, Fraction(25), CastSettings())
+    lines = [Line("l0", "t0", Segment(0, 0.8), "v<1>", text)]
+    html, png = write_cast_sheet(tmp_path, film, turns, lines, tracks, result)
+    return html.read_text(encoding="utf-8"), cv2.imread(str(png)), result
+
+
+def test_characters_lines_and_faces_are_shown_and_text_is_escaped(tmp_path):
+    turns = [Turn("t0", Segment(0, 0.8), "v<1>")]
+    tracks = [track("left", 20), track("edge", 290)]
+    scores = [
+        SpeakingScore("left", np.arange(N), np.full(N, 0.3, np.float32)),
+        SpeakingScore("edge", np.arange(N), np.full(N, -0.3, np.float32)),
+    ]
+    page, picture, _ = sheet(tmp_path, turns, tracks, scores)
+    assert "v&lt;1&gt;" in page and "Hello &lt;b&gt;&amp; you&lt;/b&gt;" in page and "<b>" not in page
+    assert page.count("data:image/jpeg;base64,") == 2 and "face left" in page and "Faces without a voice" in page
+    assert not re.search(r'(src|href)="(?!data:)', page)  # opens anywhere
+    assert picture.shape[0] > 100 and picture.std() > 5
+
+
+def test_an_undecided_line_shows_who_it_could_be_and_how_to_decide(tmp_path):
+    page, picture, result = sheet(
+        tmp_path, [Turn("t0", Segment(0, 0.8), "v")], [track("left", 20), track("right", 200)], []
+    )
+    assert [a.state for a in result.assignments] == ["undecided"]
+    assert "1 undecided line." in page and "[[lock]]" in page and "turn = &quot;t0&quot;" in page
+    assert "face left" in page and "face right" in page and picture.shape[0] > 200
+
+
+def test_a_film_without_voices_has_a_sheet_too(tmp_path):
+    page, picture, _ = sheet(tmp_path, [], [], [])
+    assert "no undecided lines" in page and picture is not None
