@@ -94,8 +94,9 @@ class Ours:
 
     def __call__(self, windows: np.ndarray, crops: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            shown, lower = self.faces.painted(torch.from_numpy(windows), torch.from_numpy(crops))
-            return torch.cat((shown[:, :, : lower.shape[2]].float(), lower.float()), dim=2).numpy()
+            faces = torch.from_numpy(crops)
+            lower = self.faces.painted(torch.from_numpy(windows), faces, faces)
+            return torch.cat((torch.zeros_like(lower), lower), dim=2).numpy()
 
 
 def _variants(model: Wav2Lip, batch: int) -> dict[str, tuple]:

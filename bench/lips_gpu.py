@@ -59,7 +59,7 @@ def generator_rate(model: Wav2Lip, dtype: torch.dtype, device: torch.device, bat
     windows = torch.zeros(batch, 1, 80, 16, device=device)
     crops = torch.zeros(batch, 96, 96, 3, dtype=torch.uint8, device=device)
     with torch.inference_mode():
-        run = _recorded(lambda: faces(windows, crops), device)
+        run = _recorded(lambda: faces(windows, crops, crops), device)
         return batch / _seconds(run, device, seconds)
 
 
@@ -70,7 +70,7 @@ def engine_rate(model: Wav2Lip, options: argparse.Namespace, device: torch.devic
     rng = np.random.default_rng(0)
     windows = rng.normal(size=(options.batch, 1, 80, 16)).astype(np.float32)
     crops = rng.integers(0, 256, (options.batch, 96, 96, 3)).astype(np.uint8)
-    return options.batch / _seconds(lambda: paint.generate(windows, crops), device, options.seconds)
+    return options.batch / _seconds(lambda: paint.generate(windows, crops, crops), device, options.seconds)
 
 
 def film_rate(model: Wav2Lip, options: argparse.Namespace) -> dict[str, float]:
@@ -126,7 +126,7 @@ def roofline(model: Wav2Lip, batch: int, dtype: torch.dtype, rate: float, copy: 
     convs = [m for m in faces.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))]
     hooks = [module.register_forward_hook(count) for module in convs]
     with torch.inference_mode():
-        faces(torch.zeros(1, 1, 80, 16), torch.zeros(1, 96, 96, 3, dtype=torch.uint8))
+        faces(torch.zeros(1, 1, 80, 16), *torch.zeros(2, 1, 96, 96, 3, dtype=torch.uint8))
     for hook in hooks:
         hook.remove()
     return total, floor

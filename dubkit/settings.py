@@ -158,6 +158,9 @@ class LipsSettings(Section):
     restore_detail: bool = True
     max_yaw: float = Field(55.0, ge=0, le=90, description="degrees; a face turned further is passed through")
     min_face_px: int = Field(48, ge=16, description="face height in pixels below which the picture is passed through")
+    reference: Literal["calm", "same"] = Field(
+        "calm", description="the face shown beside each frame: the actor with a calm mouth in that pose, or the frame itself"
+    )
     close_in_silence: bool = Field(True, description="close the lips where the dub is silent and the actor spoke")
 
 

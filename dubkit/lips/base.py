@@ -25,9 +25,10 @@ class Generator(Protocol):
     about: dict[str, object]
     """For the report, JSON types: engine, device, precision, weights (name), weights_digest, licence, trained_by …"""
 
-    def generate(self, windows: np.ndarray, crops: np.ndarray) -> np.ndarray:
-        """``windows`` (B, 1, 80, 16) float32 mel, ``crops`` (B, S, S, 3) uint8 RGB → (B, S, S, 3) uint8 RGB, the upper
-        half as it was. Raises MemoryError when the batch is too large."""
+    def generate(self, windows: np.ndarray, crops: np.ndarray, references: np.ndarray) -> np.ndarray:
+        """``windows`` (B, 1, 80, 16) float32 mel, ``crops`` (B, S, S, 3) uint8 RGB, ``references`` the same: the actor at
+        rest in that pose (``reference.py``) → (B, S, S, 3) uint8 RGB, the upper half as it was. Raises MemoryError when the
+        batch is too large."""
         ...
 
 

@@ -22,6 +22,7 @@ from dubkit.lips.blend import source_crop
 from dubkit.lips.checkpoint import weights_digest as _weights_digest
 from dubkit.lips.crops import region, shifted, transforms
 from dubkit.lips.finish import finish
+from dubkit.lips.reference import references
 from dubkit.lips.result import LipResult
 from dubkit.lips.windows import Voice, voice_windows
 from dubkit.progress import Progress, silent
@@ -73,8 +74,9 @@ def run_jobs(
             for work in active:
                 if frame.index in work.job.frames:
                     work.look(frame)
-                    studio.add(work, frame.index - work.job.frames.start)
                     done += 1
+                    if work.looked.all():
+                        studio.add(work)
             active = _write_complete(active, studio, write)
             progress(done, total)
     studio.flush()
@@ -120,6 +122,8 @@ class _Work:
     windows: np.ndarray  # (N, 1, 80, 16)
     seen: np.ndarray  # (N, S, S, 3) uint8, crops of the film
     painted: np.ndarray  # (N, S, S, 3) uint8
+    shown: np.ndarray  # (N, S, S, 3) uint8, references; made when the whole job has been seen
+    covered: np.ndarray  # (N,) bool: something is before the mouth
     looked: np.ndarray  # (N,) bool
     wanted: np.ndarray  # (N,) bool: not passed through for a reason known beforehand
     left: int  # frames still to paint
@@ -133,7 +137,7 @@ class _Work:
         wanted = gate.alpha(len(job.frames), job.fade, gates, settings.crossfade) > 0
         blank = np.zeros((len(job.frames), size, size, 3), np.uint8)
         return cls(job, settings, whole[own], masks.parameters(track, whole, size, settings.feather)[own], gates,
-                   voice_windows(speech, job.speaker, job.frames, rate), blank, blank.copy(),
+                   voice_windows(speech, job.speaker, job.frames, rate), blank, blank.copy(), blank, np.zeros(len(job.frames), bool),
                    np.zeros(len(job.frames), bool), wanted, int(wanted.sum()))  # fmt: skip
 
     @property
@@ -149,11 +153,15 @@ class _Work:
             part = frame.rgb((x0, y0, x1, y1), np.float32)
             self.seen[i] = source_crop(part, shifted(self.transforms[i], -x0, -y0), size)
 
+    def prepare(self) -> None:
+        """When all frames have been looked at: what is covered, and who stands for whom."""
+        self.covered[self.wanted] = gate.covered(self.seen[self.wanted]).closed
+        calm = self.settings.reference == "calm"
+        self.shown = references(self.seen, self.wanted & ~self.covered) if calm else self.seen
+
     def result(self, about: dict[str, object]) -> LipResult:
         job, settings = self.job, self.settings
-        covered = np.zeros(len(job.frames), bool)
-        covered[self.wanted] = gate.covered(self.seen[self.wanted]).closed
-        gates = [*self.gates, gate.Gate("mouth covered", covered)]
+        gates = [*self.gates, gate.Gate("mouth covered", self.covered)]
         frames = np.arange(job.frames.start, job.frames.stop, dtype=np.int64)
         alpha = gate.alpha(len(frames), job.fade, gates, settings.crossfade)
         crops = finish(self.seen, self.painted, self.shapes, settings.match_color)
@@ -176,9 +184,9 @@ class _Studio:
     def __post_init__(self) -> None:
         self.batch = self.settings.batch_size
 
-    def add(self, work: _Work, index: int) -> None:
-        if work.wanted[index]:
-            self.pending.append((work, index))
+    def add(self, work: _Work) -> None:
+        work.prepare()
+        self.pending += [(work, int(index)) for index in np.flatnonzero(work.wanted)]
         while len(self.pending) >= self.batch:
             self._paint_some()
 
@@ -190,9 +198,10 @@ class _Studio:
         some = self.pending[: self.batch]
         windows = np.stack([work.windows[i] for work, i in some])
         crops = np.stack([work.seen[i] for work, i in some])
+        shown = np.stack([work.shown[i] for work, i in some])
         began = time.perf_counter()
         try:
-            painted = self.paint.generate(windows, crops)
+            painted = self.paint.generate(windows, crops, shown)
         except MemoryError as error:
             if len(some) == 1:
                 raise DubkitError("there is not enough memory to paint even one face; close other programs") from error

@@ -38,17 +38,17 @@ class TorchWav2Lip:
         self._faces = FaceToFace(model, PRECISIONS[self.precision]).to(self.device)
         self._graph = _CudaGraph(self._faces, settings.batch_size) if self.device.type == "cuda" else None
 
-    def generate(self, windows: np.ndarray, crops: np.ndarray) -> np.ndarray:
+    def generate(self, windows: np.ndarray, crops: np.ndarray, references: np.ndarray) -> np.ndarray:
         with _out_of_memory_is_memory_error(), torch.inference_mode():
-            given = torch.from_numpy(windows), torch.from_numpy(crops)
+            given = tuple(torch.from_numpy(array) for array in (windows, crops, references))
             if self._graph is not None:
                 return self._graph(*given).numpy()
             return self._faces(*(tensor.to(self.device) for tensor in given)).cpu().numpy()
 
 
 class FaceToFace(nn.Module):
-    """``forward(windows (B, 1, 80, 16) float32, crops (B, S, S, 3) uint8 RGB) → (B, S, S, 3) uint8 RGB``: everything
-    between the bytes of the film and the bytes of the result, so that all of it runs on the device."""
+    """``forward(windows (B, 1, 80, 16) float32, crops, references (B, S, S, 3) uint8 RGB) → (B, S, S, 3) uint8 RGB``:
+    everything between the bytes of the film and the bytes of the result, so that all of it runs on the device."""
 
     def __init__(self, model: Wav2Lip, dtype: torch.dtype = torch.float32):
         super().__init__()
@@ -56,17 +56,16 @@ class FaceToFace(nn.Module):
         self.lower = LowerHalf(folded(model)).to(dtype).to(memory_format=torch.channels_last)
         self.lower.model.output_block[1].float()
 
-    def forward(self, windows: Tensor, crops: Tensor) -> Tensor:
-        _, lower = self.painted(windows, crops)
+    def forward(self, windows: Tensor, crops: Tensor, references: Tensor) -> Tensor:
+        lower = self.painted(windows, crops, references)
         lower = (lower * 255).round().clamp(0, 255).to(torch.uint8).flip(1).permute(0, 2, 3, 1)
         return torch.cat((crops[:, : self.half], lower), dim=1)
 
-    def painted(self, windows: Tensor, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """What the network is shown, (B, 3, S, S) BGR, and its lower half, (B, 3, S/2, S) BGR float32."""
-        shown = crops.permute(0, 3, 1, 2).flip(1).to(self.dtype) / 255  # channels last in memory
-        hidden = shown.clone()
+    def painted(self, windows: Tensor, crops: Tensor, references: Tensor) -> Tensor:
+        """What the network paints into the lower half, (B, 3, S/2, S) BGR float32 in [0, 1]."""
+        hidden, shown = (faces.permute(0, 3, 1, 2).flip(1).to(self.dtype) / 255 for faces in (crops, references))
         hidden[:, :, self.half :] = 0
-        return shown, self.lower(windows.to(self.dtype), torch.cat((hidden, shown), dim=1)).float()
+        return self.lower(windows.to(self.dtype), torch.cat((hidden, shown), dim=1)).float()
 
 
 class _CudaGraph:
@@ -76,12 +75,12 @@ class _CudaGraph:
     def __init__(self, faces: FaceToFace, batch: int):
         self.faces, self.batch, self.graph = faces, batch, None
 
-    def __call__(self, windows: Tensor, crops: Tensor) -> Tensor:
+    def __call__(self, windows: Tensor, crops: Tensor, references: Tensor) -> Tensor:
         count = len(crops)
         if self.graph is None or count > self.batch:
             self._record(max(self.batch, count), windows.shape[1:], crops.shape[1:])
-        self.windows[:count].copy_(windows.pin_memory(), non_blocking=True)
-        self.crops[:count].copy_(crops.pin_memory(), non_blocking=True)
+        for held, given in ((self.windows, windows), (self.crops, crops), (self.references, references)):
+            held[:count].copy_(given.pin_memory(), non_blocking=True)
         self.graph.replay()
         return self.painted[:count].cpu()
 
@@ -91,15 +90,16 @@ class _CudaGraph:
         try:
             self.windows = torch.zeros((batch, *windows), device=device)
             self.crops = torch.zeros((batch, *crops), dtype=torch.uint8, device=device)
+            self.references = torch.zeros_like(self.crops)
             stream = torch.cuda.Stream(device)
             stream.wait_stream(torch.cuda.current_stream(device))
             with torch.cuda.stream(stream):
                 for _ in range(3):  # cuDNN chooses its algorithms
-                    self.faces(self.windows, self.crops)
+                    self.faces(self.windows, self.crops, self.references)
             torch.cuda.current_stream(device).wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
-                self.painted = self.faces(self.windows, self.crops)
+                self.painted = self.faces(self.windows, self.crops, self.references)
         except torch.OutOfMemoryError:
             self.batch = max(1, batch // 2)  # what the engine comes back with
             raise

@@ -20,7 +20,7 @@ from dubkit.types import FrameRange
 
 
 class Same(ColourPainter):
-    def generate(self, windows, crops):
+    def generate(self, windows, crops, references):
         return crops.copy()
 
 
@@ -32,7 +32,7 @@ def film():
 @pytest.fixture(scope="module")
 def mouth(film):
     class Mouth(ColourPainter):
-        def generate(self, windows, crops):
+        def generate(self, windows, crops, references):
             painted = crops.copy()
             painted[:, 68:80, 36:60] = (120, 20, 30)
             return painted

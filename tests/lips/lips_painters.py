@@ -12,7 +12,7 @@ class ColourPainter:
         self.size, self.colour, self.limit, self.batches = size, colour, limit, []
         self.about = {"engine": "colour", "weights_digest": "none"}
 
-    def generate(self, windows: np.ndarray, crops: np.ndarray) -> np.ndarray:
+    def generate(self, windows: np.ndarray, crops: np.ndarray, references: np.ndarray) -> np.ndarray:
         self.batches.append(len(crops))
         if len(crops) > self.limit:
             raise MemoryError("too many faces")
@@ -25,7 +25,7 @@ class ColourPainter:
 class LoudnessPainter(ColourPainter):
     """Darkens the mouth by how loud its window is."""
 
-    def generate(self, windows: np.ndarray, crops: np.ndarray) -> np.ndarray:
+    def generate(self, windows: np.ndarray, crops: np.ndarray, references: np.ndarray) -> np.ndarray:
         painted = crops.copy()
         for i, window in enumerate(windows):
             painted[i, 64:80, 32:64] = np.clip(255 * (window.mean() + 4) / 8, 0, 255)

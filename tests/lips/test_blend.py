@@ -47,7 +47,7 @@ def test_no_change_is_no_change(made):
     film, result = made
 
     class Same(ColourPainter):
-        def generate(self, windows, crops):
+        def generate(self, windows, crops, references):
             return crops.copy()
 
     same = run(film, [job(0, 20)], [film.track()], Same())["a"]

@@ -50,10 +50,9 @@ def test_bytes_in_bytes_out_as_the_plain_network_gives_them(count):
     model = network()
     rng = np.random.default_rng(0)
     windows = rng.normal(size=(count, 1, 80, 16)).astype(np.float32)
-    crops = rng.integers(0, 256, (count, 96, 96, 3)).astype(np.uint8)
-    made = TorchWav2Lip(LipsSettings(device="cpu", precision="fp32"), model, {}).generate(windows, crops)
-    bgr = torch.from_numpy(crops[..., ::-1].copy()).permute(0, 3, 1, 2).float() / 255
-    hidden = bgr.clone()
+    crops, references = rng.integers(0, 256, (2, count, 96, 96, 3)).astype(np.uint8)
+    made = TorchWav2Lip(LipsSettings(device="cpu", precision="fp32"), model, {}).generate(windows, crops, references)
+    hidden, bgr = (torch.from_numpy(a[..., ::-1].copy()).permute(0, 3, 1, 2).float() / 255 for a in (crops, references))
     hidden[:, :, 48:] = 0
     with torch.inference_mode():
         plain = model(torch.from_numpy(windows), torch.cat((hidden, bgr), 1))
@@ -65,8 +64,9 @@ def test_bytes_in_bytes_out_as_the_plain_network_gives_them(count):
 def test_bf16_stays_close():
     model = network(composite=True)
     rng = np.random.default_rng(0)
-    windows, crops = rng.normal(size=(4, 1, 80, 16)).astype(np.float32), rng.integers(0, 256, (4, 96, 96, 3), np.uint8)
-    full, low = (TorchWav2Lip(LipsSettings(device="cpu", precision=p), model, {}).generate(windows, crops)
+    windows = rng.normal(size=(4, 1, 80, 16)).astype(np.float32)
+    crops = references = rng.integers(0, 256, (4, 96, 96, 3), np.uint8)
+    full, low = (TorchWav2Lip(LipsSettings(device="cpu", precision=p), model, {}).generate(windows, crops, references)
                  for p in ("fp32", "bf16"))  # fmt: skip
     error = np.square(full.astype(float) - low).mean()
     assert 10 * np.log10(255**2 / max(error, 1e-9)) > 35  # random weights; the floor for trained ones is in the bench
@@ -80,10 +80,10 @@ def test_out_of_memory_is_a_memory_error(monkeypatch):
     ):
         monkeypatch.setattr(paint, "_faces", lambda *_, error=error: (_ for _ in ()).throw(error))
         with pytest.raises(MemoryError):
-            paint.generate(np.zeros((1, 1, 80, 16), np.float32), np.zeros((1, 96, 96, 3), np.uint8))
+            paint.generate(np.zeros((1, 1, 80, 16), np.float32), *np.zeros((2, 1, 96, 96, 3), np.uint8))
     monkeypatch.setattr(paint, "_faces", lambda *_: (_ for _ in ()).throw(RuntimeError("shapes differ")))
     with pytest.raises(RuntimeError, match="shapes differ"):
-        paint.generate(np.zeros((1, 1, 80, 16), np.float32), np.zeros((1, 96, 96, 3), np.uint8))
+        paint.generate(np.zeros((1, 1, 80, 16), np.float32), *np.zeros((2, 1, 96, 96, 3), np.uint8))
 
 
 def test_devices_and_precisions_are_said():

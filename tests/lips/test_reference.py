@@ -1,0 +1,62 @@
+"""References: a calm mouth in the same pose, laid over the frame; never a covered one."""
+
+import cv2
+import numpy as np
+
+from dubkit.lips.reference import choose, laid_over, references, unrest
+
+
+def face(opening: float, shift: float = 0.0, light: int = 0) -> np.ndarray:
+    picture = np.full((96, 96, 3), (150, 120, 100), np.uint8)
+    x = 48 + shift
+    cv2.ellipse(picture, (round(x), 48), (36, 46), 0, 0, 360, (205, 160, 140), -1, cv2.LINE_AA)
+    for side in (-1, 1):
+        cv2.circle(picture, (round(x + 15 * side), 36), 4, (50, 40, 40), -1, cv2.LINE_AA)
+        cv2.line(picture, (round(x + 15 * side - 7), 28), (round(x + 15 * side + 7), 27), (80, 60, 50), 2, cv2.LINE_AA)
+    cv2.ellipse(picture, (round(x), 54), (5, 8), 0, 0, 180, (170, 125, 110), 2, cv2.LINE_AA)
+    cv2.ellipse(picture, (round(x), 72), (13, 5 + round(opening)), 0, 0, 360, (180, 80, 85), -1, cv2.LINE_AA)
+    if opening:
+        cv2.ellipse(picture, (round(x), 72), (9, round(opening)), 0, 0, 360, (30, 15, 15), -1, cv2.LINE_AA)
+    return np.clip(picture.astype(int) + light, 0, 255).astype(np.uint8)
+
+
+def test_an_open_mouth_is_restless_and_light_is_not():
+    rest, open_, bright = unrest(np.stack([face(0), face(5), face(0, light=15)]))
+    assert open_ > rest + 20 and abs(bright - rest) < 5
+
+
+def test_calm_frames_of_the_same_pose_are_chosen():
+    seen = np.stack([face(5 * (n % 3 != 0), shift=-4 if n < 30 else 4) for n in range(60)])
+    chosen = choose(seen, np.ones(60, bool))
+    assert (chosen % 3 == 0).all()
+    assert (chosen[:30] < 30).all() and (chosen[30:] >= 30).all()
+    assert (np.diff(chosen) != 0).sum() <= 3  # it does not hop
+
+
+def test_a_covered_frame_never_serves():
+    seen = np.stack([face(5)] * 10 + [face(0)] * 2)
+    usable = np.ones(12, bool)
+    usable[10:] = False
+    assert (choose(seen, usable) < 10).all()
+    assert np.array_equal(references(seen, np.zeros(12, bool)), seen)
+
+
+def test_the_reference_lies_over_the_frame():
+    frame, reference = face(5, shift=2), face(0, shift=-1)
+    moved = laid_over(reference, frame)
+    still = np.zeros((96, 96), bool)
+    still[20:56, 20:76] = True
+    apart = np.abs(reference.astype(int) - frame)[still].mean()
+    assert np.abs(moved.astype(int) - frame)[still].mean() < 0.45 * apart
+    assert unrest(moved[None])[0] < unrest(frame[None])[0] - 20  # and the mouth is the calm one
+
+
+def test_what_cannot_be_laid_over_leaves_the_frame():
+    noise = np.random.default_rng(0).integers(0, 255, (96, 96, 3)).astype(np.uint8)
+    assert np.array_equal(laid_over(noise, face(3)), face(3))
+    flat = np.full((96, 96, 3), 90, np.uint8)
+    assert np.array_equal(laid_over(flat, flat), flat)
+
+
+def test_one_frame():
+    assert references(face(2)[None], np.ones(1, bool)).shape == (1, 96, 96, 3)
