@@ -15,7 +15,7 @@ from dubkit.speech.base import Diarization
 from dubkit.speech.turns import keep_ids, overlapping
 from dubkit.types import Turn
 
-SAME_VOICE = 0.6  # cosine of two CAM++ embeddings above which they are taken for one person; measured in docs/speech.md
+SAME_VOICE = 0.7  # cosine of two CAM++ embeddings above which they are taken for one person; measured in docs/speech.md
 
 
 def by_time(old: Sequence[Turn], new: Sequence[Turn]) -> dict[str, str]:
