@@ -189,7 +189,7 @@ def _page(reader, turns, lines, result: CastResult, shown, silent, candidates, t
         faces = "".join(figure(i) for i in shown[c.name]) or "<p>never seen</p>"
         parts.append(
             f'<h2>{escape(c.name)}</h2><p class="sub">voice {voices}; {seconds:.1f} s of speech; {len(c.track_ids)} face '
-            f'tracks</p><div class="faces">{faces}</div><details open><summary>{len(mine)} lines</summary>'
+            f'tracks</p><div class="faces">{faces}</div><details open><summary>{len(mine)} line{"" if len(mine) == 1 else "s"}</summary>'
             f"<table>{head}{''.join(row(a) for a in mine)}</table></details>"
         )
     if silent:
