@@ -18,7 +18,7 @@ import torch
 
 from dubkit.errors import InputError
 from dubkit.evaluate.mfcc import mfcc
-from dubkit.evaluate.sync import SyncCurve, inner_curve, share_out_of_sync, sync_curve
+from dubkit.evaluate.sync import SyncCurve, inner_curve, joined, share_out_of_sync, sync_curve
 from dubkit.faces.shots import find_shots
 from dubkit.faces.track import track_faces
 from dubkit.lips.crops import cut, transforms
@@ -60,23 +60,20 @@ def evaluate_lips(result: Path, reference: Path | None = None, *, weights: Path 
     """
     name, size, official, judge = load_judge(weights)
     films = {"result": result} | ({"reference": reference} if reference else {})
-    scores = {
-        role: score_faces(
-            list(spoken_faces(path, faces or FacesSettings(), size, official, progress)), judge, path.name
-        )
-        for role, path in films.items()
-    }
+    scores = {}
+    for role, path in films.items():
+        found = list(spoken_faces(path, faces or FacesSettings(), size, official, progress))
+        scores[role] = score_faces(found, judge, path.name, official)
     return {"judge": name, "offset_sign": "positive: the matching sound is earlier than the picture", **scores}
 
 
-def score_faces(faces: Sequence[Spoken], judge: Judge, name: str) -> dict:
+def score_faces(faces: Sequence[Spoken], judge: Judge, name: str, official: bool = False) -> dict:
     """LSE-D, LSE-C and AV offset of all faces together, of each, and the mean cosine at ±15 frames."""
     if not faces:
         raise InputError(f"{name} has no face that can be followed for {SHORTEST:.0f} s; there is nothing to judge")
     pairs = [judge(face) for face in faces]
-    curves = [sync_curve(*pair) for pair in pairs]
-    total = sum(curve.windows for curve in curves)
-    whole = SyncCurve(sum(curve.distances * curve.windows for curve in curves) / total, total)
+    curves = [sync_curve(*pair, zeros_past_ends=official) for pair in pairs]
+    whole = joined(curves)
     inner = np.stack([inner_curve(*pair) for pair in pairs])
     return {
         **_numbers(whole),

@@ -4,7 +4,8 @@ For every window the voice is compared with the picture at each shift of ±15 fr
 the windows of a clip. LSE-D is the smallest mean distance, LSE-C the median over the shifts minus that smallest, and the
 AV offset 15 minus the position of the smallest: positive where the matching sound is *earlier* than the picture.
 Comparisons past the ends run against zeros, as in that code, so clips under a few seconds are biased: the length is part
-of the answer. LSE-D and LSE-C alone are blind to a constant lag.
+of the answer. That is kept for the public SyncNet, to be comparable; for the project's expert, whose vectors have length
+1 and would all lie *near* a zero, pairs past the ends are left out. LSE-D and LSE-C alone are blind to a constant lag.
 
 Sources: Chung and Zisserman 2016; Prajwal et al. 2020, section 4.2, and their evaluation scripts.
 """
@@ -24,16 +25,17 @@ _EPSILON = 1e-6  # PyTorch's pairwise_distance adds it to every difference
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SyncCurve:
-    """Mean distance at each shift, (31,) float32; entry k compares the picture with the voice k − 15 frames later."""
+    """Mean distance at each shift, (31,) float32; entry k compares the picture with the voice k − 15 frames later. NaN
+    where a short clip has no such pair."""
 
     distances: np.ndarray
     windows: int
 
     @property
     def score(self) -> SyncScore:
-        least = int(np.argmin(self.distances))
+        least = int(np.nanargmin(self.distances))
         distance = float(self.distances[least])
-        return SyncScore(SHIFTS - least, distance, float(np.median(self.distances)) - distance)
+        return SyncScore(SHIFTS - least, distance, float(np.nanmedian(self.distances)) - distance)
 
     @property
     def distance_in_place(self) -> float:
@@ -41,11 +43,31 @@ class SyncCurve:
         return float(self.distances[SHIFTS])
 
 
-def sync_curve(face: np.ndarray, voice: np.ndarray) -> SyncCurve:
-    """Curve of one clip from the embeddings (windows, D) of picture and voice, one row a frame. Raises InputError."""
+def sync_curve(face: np.ndarray, voice: np.ndarray, zeros_past_ends: bool = True) -> SyncCurve:
+    """Curve of one clip from the embeddings (windows, D) of picture and voice, one row a frame. Raises InputError.
+
+    ``zeros_past_ends`` is the public definition; without it only real pairs count.
+    """
     if face.shape != voice.shape or face.ndim != 2 or not len(face):
         raise InputError(f"picture and voice embeddings must match, (windows, D); got {face.shape} and {voice.shape}")
-    return SyncCurve(distances(face, voice).mean(axis=0), len(face))
+    table = distances(face, voice)
+    if not zeros_past_ends:
+        partner = np.arange(len(face))[:, None] + np.arange(2 * SHIFTS + 1) - SHIFTS
+        real = (partner >= 0) & (partner < len(face))
+        count = real.sum(axis=0)
+        means = np.where(real, table, 0).sum(axis=0) / np.maximum(count, 1)
+        return SyncCurve(np.where(count > 0, means, np.nan).astype(np.float32), len(face))
+    return SyncCurve(table.mean(axis=0), len(face))
+
+
+def joined(curves: list[SyncCurve]) -> SyncCurve:
+    """One curve of several clips, each weighed by its windows."""
+    weights = np.array([curve.windows for curve in curves], np.float64)[:, None]
+    table = np.stack([curve.distances for curve in curves])
+    there = np.isfinite(table)
+    total = (there * weights).sum(axis=0)
+    mean = (np.where(there, table, 0) * weights).sum(axis=0) / np.maximum(total, 1)
+    return SyncCurve(np.where(total > 0, mean, np.nan).astype(np.float32), int(weights.sum()))
 
 
 def distances(face: np.ndarray, voice: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from dubkit.lips.models.expert import FRAMES, LipSyncExpert, mouth_stack
 from dubkit.lips.models.small_expert import SmallExpert
 from dubkit.lips.models.wav2lip import Wav2Lip, Wav2LipConfig
 from dubkit.train.data import Clip, Move, TalkingFaces
-from dubkit.train.losses import mouth_region, mouth_weights, wav2lip_total, weighted_l1
+from dubkit.train.losses import edge_l1, mouth_region, mouth_weights, wav2lip_total, weighted_l1
 from dubkit.train.runs import Average, Run
 
 SMALL = Wav2LipConfig(
@@ -44,6 +44,7 @@ class GeneratorSettings:
     clips: int = 32
     frames: int = 1
     mouth: float = 6.0
+    edges: float = 0.0
     sync_weight: float = 0.0
     temperature: float = 15.0
     choices: int = 9
@@ -86,6 +87,8 @@ def train_generator(shards: Path, folder: Path, settings: GeneratorSettings = Ge
                                 settings.choices if expert is not None else 0).to(device)  # fmt: skip
         made = model(batch.mel, batch.shown)
         l1 = weighted_l1(made, batch.real, weights)
+        if settings.edges:
+            l1 = l1 + settings.edges * edge_l1(made, batch.real, weights)
         sync = sync_choice(expert, made, batch, settings) if expert is not None else 0.0
         loss = wav2lip_total(l1, sync, settings.sync_weight if expert is not None else 0.0)
         optimizer.zero_grad(set_to_none=True)

@@ -14,6 +14,7 @@ from dubkit.evaluate.sync import (
     distances,
     in_and_out_accuracy,
     inner_curve,
+    joined,
     share_out_of_sync,
     sync_curve,
 )
@@ -60,6 +61,24 @@ def test_accuracy_is_one_for_a_perfect_judge_and_half_for_a_blind_one():
     assert in_and_out_accuracy(np.ones((12, 4)), np.ones((12, 4))) == 0.5
     with pytest.raises(InputError, match="4 windows"):
         in_and_out_accuracy(np.eye(4), np.eye(4))
+
+
+def test_without_zeros_only_real_pairs_count():
+    face = np.eye(4)[:3]
+    curve = sync_curve(face, np.eye(4)[[3, 0, 1]], zeros_past_ends=False)
+    assert curve.distances[16] == pytest.approx(0, abs=1e-5)  # the voice one window later, both pairs
+    assert curve.distances[15] == pytest.approx(2**0.5, abs=1e-4)
+    assert np.isnan(curve.distances[[0, 12, 18, 30]]).all() and curve.score.offset_frames == -1
+
+
+def test_joined_weighs_clips_by_their_windows():
+    one, three = (
+        sync_curve(np.zeros((1, 2)), np.array([[3.0, 4]]), False),
+        sync_curve(np.zeros((3, 2)), np.zeros((3, 2)), False),
+    )
+    both = joined([one, three])
+    assert both.windows == 4 and both.distances[15] == pytest.approx(5 / 4, abs=1e-4)
+    assert both.distances[16] == pytest.approx(0, abs=1e-4) and np.isnan(both.distances[0])
 
 
 def test_share_out_of_sync():

@@ -13,6 +13,7 @@ from dubkit.train.generator import Batch, GeneratorSettings, sync_choice
 from dubkit.train.losses import (
     contrastive_margin,
     cosine_bce,
+    edge_l1,
     mouth_region,
     mouth_weights,
     shift_contrast,
@@ -55,6 +56,14 @@ def test_weighted_l1():
     weights = mouth_weights(96, 3.0)
     assert weights.mean().item() == pytest.approx(1, abs=1e-6)
     assert weighted_l1(made, real, weights).item() == pytest.approx(3 * inside / (1 + 2 * inside), abs=1e-5)
+
+
+def test_edge_l1_sees_a_dither_that_keeps_the_mean():
+    real = torch.full((1, 3, 4, 4), 0.5)
+    dither = real + 0.1 * (1 - 2 * ((torch.arange(4)[:, None] + torch.arange(4)) % 2))
+    assert edge_l1(real, real).item() == 0
+    assert edge_l1(dither, real).item() == pytest.approx(0.2, abs=1e-6)  # neighbours differ by 0.2 both ways
+    assert edge_l1(dither, real, torch.full((4, 4), 3.0)).item() == pytest.approx(0.6, abs=1e-6)
 
 
 def test_total():

@@ -1,0 +1,125 @@
+"""The tables of docs/training.md: the expert and the generator on people they never saw.
+
+Every number comes from held-out identities. The judge of the generator is an expert of the project's own, named as such;
+where it is not the one that taught the generator, say so. Mouth L1 is taken with a reference from elsewhere in the clip
+and the clip's own voice; the sync measures with another person's voice and, as the engine does, the frame itself as
+reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from dubkit.evaluate.sync import SHIFTS, in_and_out_accuracy, inner_curve, joined, sync_curve
+from dubkit.lips.models.wav2lip import Wav2Lip
+from dubkit.train.data import Clip, TalkingFaces, mouth_stacks
+from dubkit.train.expert import FRAMES, embed_clip
+from dubkit.train.generator import SyncExpert
+from dubkit.train.losses import mouth_region
+from dubkit.train.strips import speak
+
+Painter = Callable[[Clip, Clip, int], np.ndarray]
+"""Face clip, voice clip, frames → the face saying it, uint8 (frames, 96, 96, 3)."""
+
+
+def expert_table(expert: SyncExpert, data: TalkingFaces) -> dict[str, dict]:
+    """For each set: accuracy of one window against another at least 4 frames away (chance 0.5), and the mean cosine at
+    −15 … +15 frames."""
+    table = {}
+    for name in data.sets:
+        pairs = [_embedded(expert, data, clip) for clip in data.clips if clip.set == name]
+        curve = np.nanmean([inner_curve(mouth, voice) for voice, mouth in pairs], axis=0)
+        table[name] = {
+            "clips": len(pairs),
+            "accuracy": round(float(np.mean([in_and_out_accuracy(mouth, voice) for voice, mouth in pairs])), 4),
+            "cosine_over_shifts": [round(float(v), 4) for v in curve],
+        }
+    return table
+
+
+def generator_table(
+    painters: dict[str, Painter], judge: SyncExpert, data: TalkingFaces, pairs: int = 40
+) -> dict[str, dict]:
+    """For each painter, on ``pairs`` held-out faces with somebody else's voice: LSE-D and LSE-C in the judge's own scale,
+    AV offset, and the mean cosine at −15 … +15 frames."""
+    rng = np.random.default_rng(21)
+    drawn = [_mismatched(data, rng) for _ in range(pairs)]
+    table = {}
+    for name, paint in painters.items():
+        curves, inner = [], []
+        for face, voice, frames in drawn:
+            mouth = _mouths(judge, paint(face, voice, frames))
+            firsts = voice.start + 1 + np.arange(len(mouth))
+            with torch.no_grad():
+                heard = judge.voice(torch.from_numpy(data.expert_windows(voice, firsts))).numpy()
+            curves.append(sync_curve(mouth, heard, zeros_past_ends=False))
+            inner.append(inner_curve(mouth, heard))
+        whole = joined(curves)
+        cosine = np.nanmean(inner, axis=0)
+        table[name] = {
+            "lse_d": round(whole.score.distance, 4),
+            "lse_c": round(whole.score.confidence, 4),
+            "av_offset": whole.score.offset_frames,
+            "cosine_in_place": round(float(cosine[SHIFTS]), 4),
+            "cosine_over_shifts": [round(float(v), 4) for v in cosine],
+        }
+    return table
+
+
+def mouth_table(models: dict[str, Wav2Lip | None], data: TalkingFaces, clips: int = 30) -> dict[str, dict[str, float]]:
+    """Mean absolute difference in the mouth region (0 to 1) on held-out clips with their own voice; None stands for
+    showing the reference itself."""
+    rows, columns = mouth_region(96)
+    table: dict[str, dict[str, float]] = {name: {} for name in models}
+    for set_name in data.sets:
+        mine = [clip for clip in data.clips if clip.set == set_name]
+        mine = [mine[i] for i in np.unique(np.linspace(0, len(mine) - 1, clips).astype(int))]
+        for name, model in models.items():
+            errors = []
+            for clip in mine:
+                frames = clip.stop - clip.start - FRAMES - 1
+                if model is None:
+                    real, made = _reference_apart(data, clip, frames)
+                else:
+                    made, real = speak(model, data, clip, clip, frames, reference="apart")
+                apart = np.abs(made[:, rows, columns].astype(np.float32) - real[:, rows, columns])
+                errors.append(apart.mean() / 255)
+            table[name][set_name] = round(float(np.mean(errors)), 5)
+    return table
+
+
+def painter(model: Wav2Lip, data: TalkingFaces, shift: int = 0) -> Painter:
+    """What ``model`` makes of a face; the voice it hears may be moved by ``shift`` frames."""
+    return lambda face, voice, frames: speak(model, data, face, voice, frames, shift)[0]
+
+
+def untouched(data: TalkingFaces) -> Painter:
+    """The film as it is, under the other voice."""
+    return lambda face, voice, frames: data.crops(face, face.start + 1 + np.arange(frames))
+
+
+def _reference_apart(data: TalkingFaces, clip: Clip, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    index = clip.start + 1 + np.arange(frames)
+    late = index > (clip.start + clip.stop) // 2
+    return data.crops(clip, index), data.crops(clip, np.where(late, clip.start, clip.stop - 1))
+
+
+def _embedded(expert: SyncExpert, data: TalkingFaces, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
+    return tuple(side.cpu().numpy() for side in embed_clip(expert.eval(), data, clip))
+
+
+@torch.no_grad()
+def _mouths(judge: SyncExpert, pictures: np.ndarray) -> np.ndarray:
+    stacks = mouth_stacks(pictures, np.arange(len(pictures) - FRAMES + 1))
+    return judge.eval().mouth(torch.from_numpy(np.ascontiguousarray(stacks)).float() / 255).numpy()
+
+
+def _mismatched(data: TalkingFaces, rng: np.random.Generator) -> tuple[Clip, Clip, int]:
+    """A face, the voice of another person, and how many frames both have."""
+    face = data.clips[rng.integers(len(data.clips))]
+    others = [clip for clip in data.clips if clip.identity != face.identity]
+    voice = others[rng.integers(len(others))]
+    return face, voice, min(face.stop - face.start, voice.stop - voice.start) - FRAMES - 1
