@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +18,7 @@ from . import settings
 from .install import Check, doctor, install, script_folder, uninstall
 from .mailbox import Mailbox, default_folder
 from .worker import Worker
+from .worker import log as worker_log
 
 __all__ = ["Check", "default_folder", "doctor", "install", "script_folder", "serve", "undo", "uninstall"]
 
@@ -42,7 +45,23 @@ def serve(
     chosen = settings.changed(
         settings.load(box.folder), {key: value for key, value in changes.items() if value is not None}
     )
-    Worker(box, chosen, dubber).serve(idle=idle, stop=stop)
+    with _log(box):
+        Worker(box, chosen, dubber).serve(idle=idle, stop=stop)
+
+
+@contextmanager
+def _log(box: Mailbox) -> Iterator[None]:
+    """What the worker does goes into ``worker.log`` of the mailbox as well; it starts anew with every run."""
+    handler = logging.FileHandler(box.folder / "worker.log", mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    worker_log.addHandler(handler)
+    before, worker_log.level = worker_log.level, logging.INFO
+    try:
+        yield
+    finally:
+        worker_log.level = before
+        worker_log.removeHandler(handler)
+        handler.close()
 
 
 def undo(mailbox: Path, resolve: object | None = None) -> list[str]:

@@ -107,6 +107,7 @@ def test_serve_is_alone_and_seen(tmp_path):
     with pytest.raises(SettingsError, match="no worker setting 'langauge'"):
         resolve.serve(box, FakeDubber(), {"langauge": "es"})
     resolve.serve(box, FakeDubber(), idle=0.0)  # ends by itself
+    assert (box / "worker.log").is_file()
 
 
 def test_other_settings_forget_finished_dubs(tmp_path):

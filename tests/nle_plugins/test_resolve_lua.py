@@ -196,6 +196,18 @@ def test_a_timeline_that_changed_meanwhile_is_left_alone(films, tmp_path):
     assert not [t for t in desk.world.timeline.tracks if t.name.startswith("Dubkit")]
 
 
+def test_what_the_editor_trims_on_our_track_is_his(films, tmp_path):
+    desk = desk_at("25", films, tmp_path)
+    desk.run()
+    [track] = [t for t in desk.world.timeline.of_kind("video") if t.name.startswith("Dubkit")]
+    track.items[2].duration -= 1
+    trimmed = copy.deepcopy(desk.world.dump())
+    assert desk.run()[-1].endswith("already placed; nothing was changed")
+    assert desk.world.dump() == trimmed
+    desk.world.timeline.tracks = [t for t in desk.world.timeline.tracks if not t.name.startswith("Dubkit")]
+    assert any("placed 18 clips" in line for line in desk.run())  # the tracks were deleted by hand, the marker was left
+
+
 def test_undo_keeps_what_the_editor_put_on_our_track(films, tmp_path):
     desk = desk_at("25", films, tmp_path)
     desk.run()

@@ -139,9 +139,18 @@ local function has_mark(plan)
   return type(marker) == "table" and next(marker) ~= nil
 end
 
+-- The marker was set when everything was in place; what the editor has trimmed or moved on our tracks since is his.
+local function stands(plan)
+  if not has_mark(plan) then return false end
+  for _, t in ipairs(plan.tracks) do
+    if track_named(timeline, t.kind, t.name) then return true end
+  end
+  return false
+end
+
 -- Places a finished dub. All or nothing: whatever goes wrong, our tracks, markers and bin are taken back.
 local function place(plan)
-  if has_mark(plan) and placed(plan) == #plan.clips then return "already" end
+  if stands(plan) then return "already" end
   if not unchanged(plan) then return nil, "the timeline has changed since; run Dubkit again" end
   if not take_back(project, timeline, plan.key) then return nil, "what an earlier run left could not be removed" end
   local pool = project:GetMediaPool()

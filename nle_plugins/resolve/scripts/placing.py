@@ -162,8 +162,8 @@ class Sequence:
 
     def place(self, plan):
         """All or nothing. Gives "ok" or "already"; raises Stopped after taking back whatever was placed."""
-        if self.has_mark(plan) and self.placed(plan) == len(plan["clips"]):
-            return "already"
+        if self.has_mark(plan) and any(self.track_named(t["kind"], t["name"]) for t in plan["tracks"]):
+            return "already"  # what the editor has trimmed or moved on our tracks since is his
         if not self.unchanged(plan):
             raise Stopped("the timeline has changed since; run Dubkit again")
         if not self.take_back(plan["key"]):
