@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 CANDIDATES = 24
-CALM_SHARE = 0.3  # of the job's frames whose mouths count as calm
+CALM_SHARE = 0.2  # of the job's frames whose mouths count as calm
 HOP = 6.0  # levels of pose difference that a change of reference must gain, summed over the frames it lasts
 _STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 25, 1e-3)
 
@@ -51,14 +51,19 @@ def choose(seen: np.ndarray, usable: np.ndarray) -> np.ndarray:
 
 
 def unrest(seen: np.ndarray) -> np.ndarray:
-    """How far the mouth is from closed, (N,), in levels: between open lips lie teeth and dark, which spread its brightness
-    and are less red than lips and skin."""
+    """How far the mouth is from closed, (N,), comparable within one job. Between open lips lie teeth and dark: they spread
+    the brightness, stand in upright edges, and are paler than lips and skin."""
     size = seen.shape[1]
-    mouth = seen[:, round(0.64 * size) : round(0.86 * size), round(0.40 * size) : round(0.60 * size)].astype(np.float32)
-    light, red = mouth.mean(axis=3).reshape(len(seen), -1), (mouth[..., 0] - mouth[..., 1]).reshape(len(seen), -1)
-    low, high = np.percentile(light, (4, 96), axis=1)
-    pale, usual = np.percentile(red, (8, 50), axis=1)
-    return high - low + 2 * (usual - pale)
+    wide = seen[:, round(0.63 * size) : round(0.86 * size), round(0.37 * size) : round(0.63 * size)].mean(axis=3)
+    low, high = np.percentile(wide.reshape(len(seen), -1), (4, 96), axis=1)
+    upright = np.abs(np.diff(wide, axis=2)).mean(axis=(1, 2))
+    middle = seen[:, round(0.67 * size) : round(0.85 * size), round(0.42 * size) : round(0.58 * size)].astype(
+        np.float32
+    )
+    colour = (middle.max(axis=3) - middle.min(axis=3)) / np.maximum(middle.max(axis=3), 1)
+    colour = np.stack([cv2.blur(picture, (3, 3)) for picture in colour]).reshape(len(seen), -1)
+    pale, usual = np.percentile(colour, (3, 50), axis=1)
+    return high - low + 3 * upright + 200 * (1 - pale / np.maximum(usual, 1e-3))
 
 
 def laid_over(reference: np.ndarray, frame: np.ndarray) -> np.ndarray:
