@@ -24,6 +24,7 @@ from dubkit.settings import CastSettings
 from dubkit.types import Assignment, Character, FaceTrack, Lock, Shot, SpeakingScore, Turn
 
 CERTAIN = 99.0  # score and margin of a human decision
+SPILL = 0.2  # seconds: a turn that reaches over a cut by less is a diarizer's rounding, not a line in that shot
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,12 @@ def match(
     belief = beliefs(gain)
     choices = [_choice(piece, belief[speakers.index(piece.turn.speaker)], person_of) for piece in pieces]
     _one_voice_a_face(pieces, choices, owner, speakers)
+    most: dict[str, int] = defaultdict(int)
+    for piece in pieces:
+        most[piece.turn.id] = max(most[piece.turn.id], len(piece.frames))
+    for piece, choice in zip(pieces, choices, strict=True):
+        if len(piece.frames) < min(SPILL * rate, most[piece.turn.id]):
+            choice.clear()
     assignments = tuple(
         decisions.apply(_assignment(piece, choice, tracks, settings), piece, CERTAIN)
         for piece, choice in zip(pieces, choices, strict=True)
@@ -119,6 +126,11 @@ def _one_voice_a_face(pieces: Sequence[Piece], choices: list[dict[int, float]], 
 def _assignment(
     piece: Piece, choice: dict[int, float], tracks: Sequence[FaceTrack], settings: CastSettings
 ) -> Assignment:
+    if not choice:
+        reason = "the turn reaches over the cut by a moment only"
+        return Assignment(
+            piece.turn.id, piece.shot, piece.frames, None, 0.0, -float(np.log(MISTAKE)), "off-screen", "auto", reason
+        )
     ranked = sorted(choice, key=choice.get, reverse=True)
     best = ranked[0]
     margin = choice[best] - choice[ranked[1]] if len(ranked) > 1 else -float(np.log(MISTAKE))

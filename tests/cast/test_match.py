@@ -273,3 +273,11 @@ def test_the_order_of_turns_and_tracks_changes_nothing():
     film.tracks.reverse()
     film.scores.reverse()
     assert {(a.turn_id, a.track_id, round(a.margin, 6)) for a in film.cast().assignments} == before
+
+
+def test_a_turn_that_spills_over_a_cut_gives_the_listener_no_line():
+    film = Script().shot(ann=0.3).shot(ann=0.3)
+    film.turns.append(Turn("t0", Segment(0.5, 2.08), "A"))  # two frames into the second shot
+    first, second = film.cast().assignments
+    assert (first.state, second.state) == ("on-screen", "off-screen")
+    assert "reaches over the cut" in second.reason
