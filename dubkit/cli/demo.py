@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -22,9 +23,10 @@ def demo(
     from dubkit.project.pipeline import Pipeline
 
     with listening(progress) as listener:
+        began = time.monotonic()
         listener(Event("start", "demo film", text=f"into {folder}"))
         files = make_demo(folder, lambda done, total: listener(Event("progress", "demo film", done=done, total=total)))
-        listener(Event("end", "demo film"))
+        listener(Event("end", "demo film", seconds=time.monotonic() - began))
         project = schema.load(files.project)
         settings, _ = layers.merged(project)
         outcomes = Pipeline(project, settings, listener).run()
