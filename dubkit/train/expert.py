@@ -7,6 +7,7 @@ It learns by choosing: of the windows of one clip, which voice belongs to this m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -158,4 +159,4 @@ def _bce(voice: torch.Tensor, mouth: torch.Tensor, rng: np.random.Generator) -> 
 
 def _cooling(done: float) -> float:
     """Full rate for the first 60 % of the steps, then a cosine down to a twentieth."""
-    return 1.0 if done < 0.6 else 0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * min(1, (done - 0.6) / 0.4)))
+    return 1.0 if done < 0.6 else 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1, (done - 0.6) / 0.4)))

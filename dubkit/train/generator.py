@@ -7,6 +7,7 @@ expert is frozen; its gradient passes to the picture, never to its weights.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -193,4 +194,4 @@ def mouth_l1(model: Wav2Lip, data: TalkingFaces, name: str, frames: int = 96) ->
 
 def _cooling(done: float) -> float:
     """Full rate for the first 60 % of the steps, then a cosine down to a twentieth."""
-    return 1.0 if done < 0.6 else 0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * min(1, (done - 0.6) / 0.4)))
+    return 1.0 if done < 0.6 else 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1, (done - 0.6) / 0.4)))

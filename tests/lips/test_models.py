@@ -12,6 +12,8 @@ import torch
 from dubkit.errors import SettingsError, WeightsError
 from dubkit.lips.models.expert import ExpertConfig, LipSyncExpert, mouth_stack
 from dubkit.lips.models.loading import (
+    BUNDLED_EXPERT,
+    BUNDLED_GENERATOR,
     load_expert,
     load_generator,
     meta_path,
@@ -19,6 +21,7 @@ from dubkit.lips.models.loading import (
     read_state,
     save_weights,  # fmt: skip
 )
+from dubkit.lips.models.small_expert import SmallExpert
 from dubkit.lips.models.syncnet import SyncNet, syncnet_from_state
 from dubkit.lips.models.wav2lip import Wav2Lip, Wav2LipConfig, given_pixels, strides
 from tests.lips.seeded import seeded_state
@@ -115,6 +118,25 @@ def test_mouth_stack_orders_frames_then_colours():
 def test_a_narrow_expert_with_a_strided_stem_ends_in_one_pixel():
     model = LipSyncExpert(ExpertConfig(width=2, stem_stride=2)).eval()
     assert model.mouth(torch.rand(1, 15, 48, 96)).shape == (1, 32)
+
+
+@torch.no_grad()
+def test_the_small_expert_is_blind_to_brightness_and_contrast(tmp_path):
+    model = seeded_state(SmallExpert())
+    mouths = torch.rand(2, 15, 48, 96)
+    plain, dimmed = model.mouth(mouths), model.mouth(0.6 * mouths + 0.2)
+    assert torch.allclose(plain.norm(dim=1), torch.ones(2), atol=1e-5)
+    assert (plain * dimmed).sum(dim=1).min() > 0.97 and (plain[0] @ plain[1]).item() < 0.999
+    path = tmp_path / "expert.safetensors"
+    save_weights(model, "small-expert", path, {})
+    assert isinstance(load_expert(path), SmallExpert)
+
+
+def test_the_bundled_weights_are_what_their_meta_says():
+    for path, load in ((BUNDLED_GENERATOR, load_generator), (BUNDLED_EXPERT, load_expert)):
+        meta = read_meta(path)
+        assert meta["licence"].startswith("research") and meta["config"] == load(path).config.to_dict()
+    assert BUNDLED_GENERATOR.stat().st_size + BUNDLED_EXPERT.stat().st_size <= 16_000_000
 
 
 def test_official_files_with_wrappers_load(tmp_path):

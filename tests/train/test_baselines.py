@@ -7,6 +7,7 @@ import copy
 import pytest
 import torch
 
+from dubkit.lips.models.discriminator import QualityDiscriminator
 from dubkit.lips.models.small_expert import SmallExpert
 from dubkit.lips.models.wav2lip import Wav2Lip
 from dubkit.train.gan import GanSettings, train_gan
@@ -62,6 +63,12 @@ def test_speech2vid_learns_to_draw(shards, tmp_path):
 def test_syncnet(shards, tmp_path):
     model = train_syncnet(shards, tmp_path, SyncnetSettings(clips=2, shares=SHARES), steps=1)
     assert not model.training
+
+
+def test_the_quality_discriminator_has_the_official_names():
+    names = list(QualityDiscriminator().state_dict())
+    assert names[0] == "face_encoder_blocks.0.0.conv_block.0.weight" and names[-1] == "binary_pred.0.bias"
+    assert len(names) == 28
 
 
 def test_syncnet_sees_grey_faces_of_224_pixels():
