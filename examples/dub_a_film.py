@@ -9,9 +9,9 @@ from pathlib import Path
 
 import tomlkit
 
-from dubkit.project import layers, schema
+from dubkit import dub
+from dubkit.project import schema
 from dubkit.project.events import Event
-from dubkit.project.pipeline import Pipeline
 
 
 def main(film: Path, dialogue: Path, language: str) -> None:
@@ -23,14 +23,12 @@ def main(film: Path, dialogue: Path, language: str) -> None:
         document["source"] = {"film": str(film.resolve()), "language": "en"}
         document["target"] = {language: {"dialogue": str(dialogue.resolve())}}
         schema.create(path, document)
-    project = schema.load(path)
-    settings, _ = layers.merged(project)
 
     def listener(event: Event) -> None:
         if event.kind in ("start", "end", "message"):
             print(event.stage, event.kind, event.text)
 
-    for outcome in Pipeline(project, settings, listener).run([language]):
+    for outcome in dub(path, [language], listener=listener):
         print(f"{outcome.language}: {outcome.film}, report in {outcome.report}")
 
 

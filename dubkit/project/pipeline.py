@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dubkit.digest import file_digest, value_digest
 from dubkit.errors import DubkitError, ProjectError
 from dubkit.project.events import Event, Listener, nobody
-from dubkit.project.schema import ProjectFile
+from dubkit.project.layers import merged
+from dubkit.project.schema import ProjectFile, load
 from dubkit.project.stages import STAGES, Stage, Work, output_path
 from dubkit.project.store import Store, output_name
 from dubkit.settings import Settings
@@ -208,3 +209,19 @@ def read_settings(settings: Settings, reads: Sequence[str]) -> dict[str, object]
         else:
             chosen |= {f"{section}.{k}": v for k, v in dumped[section].items() if not key or k == key}
     return chosen
+
+
+def dub(
+    project: Path,
+    languages: Sequence[str] = (),
+    preset: str | None = None,
+    flags: Mapping[str, object] | None = None,
+    listener: Listener = nobody,
+) -> list[Outcome]:
+    """Dubs a film: everything of the project file that is stale, and nothing else. Raises DubkitError.
+
+    ``languages``: only these; none: all of the project. ``flags``: settings by "section.key" that win over the project.
+    """
+    file = load(Path(project))
+    settings, _ = merged(file, preset, flags)
+    return Pipeline(file, settings, listener).run(languages)
