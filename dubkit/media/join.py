@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 
 from dubkit.errors import MediaError, ProcessError
-from dubkit.media.packets import open_media
+from dubkit.media.packets import libav_open, open_media
 from dubkit.process import Pipe
 from dubkit.types import VideoStream
 
@@ -50,7 +50,7 @@ def feed(pieces: Sequence[Path], video: VideoStream, depth: int, transport: str,
         "movflags": "frag_keyframe+empty_moov+default_base_moof",
         "video_track_timescale": str(timescale(video)),
     }
-    with av.open(sink, "w", format=transport, options=options if transport == "mov" else None) as joined:
+    with libav_open(sink, "w", format=transport, options=options if transport == "mov" else None) as joined:
         out, first, written = None, None, 0
         for path in pieces:
             with open_media(path) as piece:

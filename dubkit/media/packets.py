@@ -55,6 +55,17 @@ class Cadence:
     missing: int = 0  # frames of a constant rate for which there is no packet
 
 
+def libav_open(*arguments, **options):
+    """``av.open`` with libav's messages switched off.
+
+    A decoder thread that writes a message through PyAV waits for Python's lock, and a container that is closed meanwhile
+    waits for that thread while it holds the lock: both wait for ever. PyAV's default is silence, but other packages
+    (torchvision) change it when they are imported.
+    """
+    av.logging.set_level(None)
+    return av.open(*arguments, **options)
+
+
 def open_media(path: Path) -> av.container.InputContainer:
     """Opens a file with PyAV. Raises MediaError that says what is wrong with it and what to do."""
     path = Path(path)
@@ -70,7 +81,7 @@ def open_media(path: Path) -> av.container.InputContainer:
     if not head:
         raise MediaError(f"{path} is empty (0 bytes); copy it again")
     try:
-        return av.open(url(path), metadata_errors="replace")
+        return libav_open(url(path), metadata_errors="replace")
     except (av.error.FFmpegError, ValueError, OSError) as error:
         if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
             raise MediaError(

@@ -18,6 +18,7 @@ import numpy as np
 
 from dubkit.errors import MediaError
 from dubkit.files import replacing
+from dubkit.media.packets import libav_open
 from dubkit.nle.reel import MediaInfo, Piece, Reel
 from dubkit.nle.sound import SAMPLE_RATE, read_sound, sound_frames
 from dubkit.nle.timeline import MediaFacts
@@ -30,7 +31,7 @@ SoundOf = Callable[[Piece], np.ndarray]  # (C, N) float32 at SAMPLE_RATE, as lon
 def inspect(path: Path) -> MediaInfo:
     """What the reel must know about a film. Raises MediaError."""
     try:
-        with av.open(str(path)) as container:
+        with libav_open(str(path)) as container:
             if not container.streams.video:
                 raise MediaError(f"{path} has no picture")
             stream = container.streams.video[0]
@@ -57,7 +58,7 @@ def inspect(path: Path) -> MediaInfo:
 
 def picture(piece: Piece, rate: Fraction) -> Iterator[av.VideoFrame]:
     """The frames of a piece in order, ``piece.length`` of them, in the media's own pixel format."""
-    with av.open(str(piece.media)) as container:
+    with libav_open(str(piece.media)) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         zero = _first_picture(stream)
@@ -82,7 +83,7 @@ def picture(piece: Piece, rate: Fraction) -> Iterator[av.VideoFrame]:
 def write_reel(reel: Reel, path: Path, channels: int, sound: SoundOf, progress: Progress = silent) -> None:
     """Writes the reel's picture and sound. ``progress`` counts frames. Raises MediaError."""
     try:
-        with replacing(path) as temporary, av.open(str(temporary), "w") as out:
+        with replacing(path) as temporary, libav_open(str(temporary), "w") as out:
             video = audio = None
             done = 0
             pixels = richest({inspect(media).pixels for media in {piece.media for piece in reel.pieces}})
@@ -115,7 +116,7 @@ def cut(film: Path, reel: Reel, names: Mapping[str, Path], progress: Progress = 
     reel's frames. Raises MediaError.
     """
     facts: dict[str, MediaFacts] = {}
-    with av.open(str(film)) as container:
+    with libav_open(str(film)) as container:
         stream = container.streams.video[0]
         rate = exact_rate(stream.average_rate or stream.guessed_rate)
         packets = [packet for packet in container.demux(stream) if packet.size]
@@ -129,7 +130,7 @@ def cut(film: Path, reel: Reel, names: Mapping[str, Path], progress: Progress = 
         channels = container.streams.audio[0].channels if container.streams.audio else 0
         tick = stream.time_base
         for number, piece in enumerate(reel.pieces, start=1):
-            with replacing(names[piece.name]) as temporary, av.open(str(temporary), "w", format="mov") as out:
+            with replacing(names[piece.name]) as temporary, libav_open(str(temporary), "w", format="mov") as out:
                 video = out.add_stream_from_template(stream)
                 audio = out.add_stream("pcm_s24le", rate=SAMPLE_RATE, layout=layout(channels)) if channels else None
                 for i, packet in enumerate(packets[piece.reel.start : piece.reel.stop]):
@@ -201,7 +202,7 @@ def _stamped(frame: av.VideoFrame, number: int, rate: Fraction) -> av.VideoFrame
 def media_timecode(path: Path) -> str | None:
     """The start timecode a media file carries, "01:00:00:00" or with ';'; None where it has none. Raises MediaError."""
     try:
-        with av.open(str(path)) as container:
+        with libav_open(str(path)) as container:
             tags = [container.metadata, *(stream.metadata for stream in container.streams)]
             return next((found["timecode"] for found in tags if "timecode" in found), None)
     except (av.FFmpegError, OSError) as error:

@@ -10,6 +10,7 @@ import av
 import numpy as np
 
 from dubkit.errors import MediaError
+from dubkit.media.packets import libav_open
 from dubkit.nle.timeline import Timeline, TimelineError, Track
 from dubkit.timing import sample_at
 
@@ -30,7 +31,7 @@ def read_sound(
     out = np.zeros((channels, num_samples), np.float32)
     names = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
     try:
-        with av.open(str(path)) as container:
+        with libav_open(str(path)) as container:
             if not container.streams.audio:
                 return out
             stream = container.streams.audio[0]
