@@ -21,8 +21,8 @@ from dubkit.evaluate.sync import inner_curve
 from dubkit.lips.mel import frame_windows, windows
 from dubkit.lips.models.wav2lip import Wav2Lip
 from dubkit.train.data import mouth_stacks
-from dubkit.train.generator import SyncExpert, picture_tensor, shown_to_network
-from dubkit.train.losses import edge_l1, mouth_region, mouth_weights, weighted_l1
+from dubkit.train.generator import Batch, GeneratorSettings, SyncExpert, picture_tensor, shown_to_network, sync_choice
+from dubkit.train.losses import edge_l1, mouth_region, mouth_weights, wav2lip_total, weighted_l1
 
 FEWEST = 50  # frames: two seconds
 _RATE = Fraction(25)
@@ -44,8 +44,9 @@ class Adaptation:
     seconds: float
 
 
-def adapt(model: Wav2Lip, expert: SyncExpert, crops: np.ndarray, mel: np.ndarray, *, steps: int = 60, clips: int = 16,
-          learning_rate: float = 5e-4, whole: bool = False, seed: int = 0) -> tuple[Wav2Lip, Adaptation]:  # fmt: skip
+def adapt(model: Wav2Lip, expert: SyncExpert, crops: np.ndarray, mel: np.ndarray, *, steps: int = 60,
+          windows_a_step: int = 4, sync_weight: float = 0.004, learning_rate: float = 5e-4, whole: bool = False,
+          seed: int = 0) -> tuple[Wav2Lip, Adaptation]:  # fmt: skip
     """→ the network to use from now on (the given one, if adapting did not help) and what happened. Raises InputError.
 
     ``crops`` (N, 96, 96, 3) uint8 BGR at 25 fps after the crop convention, uncut and in step with ``mel`` (80, steps),
@@ -67,11 +68,16 @@ def adapt(model: Wav2Lip, expert: SyncExpert, crops: np.ndarray, mel: np.ndarray
     parameters = [p.requires_grad_() for layer in layers for p in layer.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate)
     weights = mouth_weights(model.config.size, 8.0)
+    expert = expert.eval().requires_grad_(False)
+    judged = GeneratorSettings(frames=5, temperature=8.0)
     for _ in range(steps):
-        frames = rng.integers(1, seen, clips)
-        real, shown = _pair(crops, frames, rng.integers(0, seen, clips))
+        firsts = rng.integers(1, seen - 5, windows_a_step)
+        frames = (firsts[:, None] + np.arange(5)).ravel()
+        real, shown = _pair(crops, frames, rng.integers(0, seen, len(frames)))
         made = tuned(voices[frames], shown)
-        loss = weighted_l1(made, real, weights) + edge_l1(made, real, weights)
+        l1 = weighted_l1(made, real, weights) + 0.5 * edge_l1(made, real, weights)
+        heard = Batch(voices[frames], shown, real, _choices(mel, firsts, seen, rng))
+        loss = wav2lip_total(l1, sync_choice(expert, made, heard, judged), sync_weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -86,6 +92,15 @@ def adapt(model: Wav2Lip, expert: SyncExpert, crops: np.ndarray, mel: np.ndarray
         steps, round(time.perf_counter() - started, 1),
     )  # fmt: skip
     return (tuned.requires_grad_(True) if report.kept else model), report
+
+
+def _choices(mel: np.ndarray, firsts: np.ndarray, seen: int, rng: np.random.Generator, count: int = 12) -> Tensor:
+    """Expert windows (windows, count, 1, 80, 16): the right one of each, then others at least 3 frames away."""
+    chosen = []
+    for first in firsts:
+        far = [f for f in range(seen - 5) if abs(f - first) >= 3]
+        chosen += [int(first), *rng.choice(far, count - 1)]
+    return torch.from_numpy(windows(mel, (int(f) * 80 // 25 for f in chosen))).unflatten(0, (len(firsts), count))
 
 
 def _pair(crops: np.ndarray, frames: np.ndarray, references: np.ndarray) -> tuple[Tensor, Tensor]:
