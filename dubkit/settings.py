@@ -50,7 +50,7 @@ class SpeechSettings(Section):
     speaker_distance: float = Field(
         0.7, gt=0, lt=2, description="pyannote-local: voices closer than this are one speaker; larger: fewer speakers"
     )
-    merge_gap: float = Field(0.25, ge=0, description="seconds; a speaker who pauses for less goes on in the same turn")
+    merge_gap: float = Field(0.4, ge=0, description="seconds; a speaker who pauses for less goes on in the same turn")
     min_turn: float = Field(0.2, ge=0, description="seconds; shorter turns are taken for errors and dropped")
     transcriber: str = Field("whisperx", description="whisperx | none (lines without text)")
     transcript: str | None = Field(
