@@ -45,7 +45,7 @@ ROLES = {
     role.name: role
     for role in (
         Role("IRIS", ASTRONAUT, "hibari/heart", "kokoro-wheels/jf_alpha", seed=11),
-        Role("RUTH", ADMIRAL, *["kokoro-wheels/jf_gongitsune*0.6+jm_kumo*0.4"] * 2, seed=23),
+        Role("RUTH", ADMIRAL, *["kokoro-wheels/jf_gongitsune*0.2+jm_kumo*0.8"] * 2, seed=23),
     )
 }
 
