@@ -143,18 +143,18 @@ def shots(work: Work) -> list[Path]:
 
 
 def diarize(work: Work) -> list[Path]:
-    from dubkit.speech import base, rttm
-    from dubkit.speech.turns import keep_ids
+    from dubkit.speech import base, rttm, voices
 
-    path = work.folder / "turns.json"
-    old = artefacts.read_json(path, tuple[Turn, ...]) if path.exists() else ()
+    turns, vectors = work.folder / "turns.json", work.folder / "embeddings.npz"
+    old = artefacts.read_json(turns, tuple[Turn, ...]) if turns.exists() else ()
+    known = artefacts.read_arrays(vectors) if vectors.exists() else {}
     found = base.diarize(work.analysis_audio(), resolved(work.project, work.settings).speech, work.progress)
-    turns = keep_ids(old, found.turns)
+    found = voices.continued(found, old, known)
     return [
-        artefacts.write_json(path, turns, tuple[Turn, ...]),
+        artefacts.write_json(turns, found.turns, tuple[Turn, ...]),
         artefacts.write_json(work.folder / "exclusive.json", found.exclusive, tuple[Turn, ...]),
-        artefacts.write_arrays(work.folder / "embeddings.npz", dict(found.embeddings)),
-        rttm.save(work.folder / "turns.rttm", turns, work.project.film.stem),
+        artefacts.write_arrays(vectors, dict(found.embeddings)),
+        rttm.save(work.folder / "turns.rttm", found.turns, work.project.film.stem),
     ]
 
 
@@ -167,7 +167,7 @@ def transcribe(work: Work) -> list[Path]:
     )  # fmt: skip
     return [
         artefacts.write_json(work.folder / "lines.json", lines, tuple[Line, ...]),
-        subtitles.save(work.folder / "transcript.srt", lines),
+        subtitles.save(work.folder / "transcript.srt", lines, work.settings.speech),
         subtitles.save_sheet(work.folder / "sheet.csv", lines),
     ]
 
@@ -302,8 +302,13 @@ def _lip_weights(settings: Settings) -> dict[str, str]:
 
 
 # A setting of the speech section that is not named here makes both of its stages stale when it changes.
-_ONLY_DIARIZE = ("diarizer", "diarization", "num_speakers", "min_speakers", "max_speakers")
-_ONLY_TRANSCRIBE = ("transcriber", "transcript", "whisper_model", "align", "batch_size")
+_ONLY_DIARIZE = (
+    "diarizer", "diarizer_model", "diarization", "diarization_id", "num_speakers", "min_speakers", "max_speakers",
+    "segmentation_step", "speaker_distance", "merge_gap", "min_turn",
+)  # fmt: skip
+_ONLY_TRANSCRIBE = (
+    "transcriber", "transcript", "whisper_model", "align", "vad", "batch_size", "line_length", "max_lines", "reading_speed"
+)  # fmt: skip
 
 STAGES: tuple[Stage, ...] = (
     Stage("ingest", "read the film", ingest, reads=("media",), files=_film),

@@ -9,5 +9,11 @@ def line(turn, translation, part=""):
 
 
 def test_turns_that_another_line_speaks_for():
-    lines = [line("t1", "one cue for both"), line("t2", ""), line("t3", None), line("t4", "", ".1"), line("t4", "more", ".2")]
+    lines = [
+        line("t1", "one cue for both"),
+        line("t2", ""),
+        line("t3", None),
+        line("t4", "", ".1"),
+        line("t4", "more", ".2"),
+    ]
     assert _joined(lines) == {"t2"}
