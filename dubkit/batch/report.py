@@ -53,15 +53,10 @@ def _row(task: Task, source: Task | None, outcome: Any) -> dict[str, Any]:
         faces = [face["state"] for line in said["lines"] for face in line["faces"]]
         row |= {
             "lines": len(said["lines"]), "undecided": faces.count("undecided"), "frames": said["source"]["frames"],
-            "frames_altered": said["result"]["frames_altered"], "loudness": _loudness(said["voice"]),
+            "frames_altered": said["result"]["frames_altered"], "loudness": said["voice"]["loudness"]["integrated_lufs"],
             "warnings": "; ".join(said["source"]["warnings"]),
         }  # fmt: skip
     return row
-
-
-def _loudness(voice: dict[str, Any]) -> Any:
-    value = voice.get("loudness", {})
-    return value.get("mix", value.get("integrated", "")) if isinstance(value, dict) else value
 
 
 def _page(catalogue: Path, rows: list[dict[str, Any]], folder: Path) -> str:

