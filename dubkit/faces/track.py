@@ -9,7 +9,7 @@ detections and never the shot.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -23,7 +23,7 @@ from dubkit.faces.flow import Motion, motions
 from dubkit.progress import Progress, silent
 from dubkit.settings import FacesSettings
 from dubkit.timing import nominal
-from dubkit.types import FaceTrack, Shot, VideoStream
+from dubkit.types import FaceTrack, FrameRange, Shot, VideoStream
 
 WEAK = 0.55  # share of min_score that is enough to continue a track, though not to begin one
 LOST_SECONDS = 1.2  # a track not seen for longer has ended
@@ -53,19 +53,34 @@ class LiveTrack:
 
 
 def track_faces(
-    reader, shots: Sequence[Shot], settings: FacesSettings, progress: Progress = silent
+    reader,
+    shots: Sequence[Shot],
+    settings: FacesSettings,
+    progress: Progress = silent,
+    done: Callable[[Shot, list[FaceTrack]], None] = lambda shot, tracks: None,
 ) -> tuple[FaceTrack, ...]:
-    """All faces of the film, one track for each face and shot. ``progress`` counts frames.
+    """All faces of these shots (neighbours, in order), one track for each face and shot. ``progress`` counts frames.
 
-    The film is read once from its first to its last frame; no seeking.
+    The film is read once from the first shot to the last; no seeking. ``done`` is handed the tracks of each shot as soon
+    as it is over, so that a caller can keep them.
     """
+    if not shots:
+        return ()
     detector, embedder = create_detector(settings), create_embedder(settings)
     tracks: list[FaceTrack] = []
     waiting = deque(shots)
     follower: ShotFollower | None = None
-    for index, picture in reader.proxies(height=settings.detect_height):
+
+    def end(follower: ShotFollower) -> None:
+        found = follower.finish()
+        done(follower.shot, found)
+        tracks.extend(found)
+
+    wanted = FrameRange(shots[0].frames.start, min(shots[-1].frames.stop, reader.media.video.num_frames))
+    for index, picture in reader.proxies(wanted, height=settings.detect_height):
         if follower is None or index >= follower.shot.frames.stop:
-            tracks += follower.finish() if follower else []
+            if follower:
+                end(follower)
             while waiting and index >= waiting[0].frames.stop:
                 waiting.popleft()
             if not waiting:
@@ -75,8 +90,10 @@ def track_faces(
         if index in follower.shot.frames:
             follower.push(index, picture)
         if index % 25 == 0:
-            progress(index, shots[-1].frames.stop)
-    return tuple(tracks + (follower.finish() if follower else []))
+            progress(index - wanted.start, len(wanted))
+    if follower:
+        end(follower)
+    return tuple(tracks)
 
 
 class ShotFollower:

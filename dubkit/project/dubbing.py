@@ -16,7 +16,9 @@ from dubkit.types import DubLine, FrameRange, Line, LipJob, Media, Segment, Turn
 
 if TYPE_CHECKING:
     from dubkit.lips.result import LipResult
+    from dubkit.progress import Progress
     from dubkit.project.stages import Work
+    from dubkit.render.encode import Piece
 
 LIP_RATE = 16_000  # Hz
 
@@ -118,6 +120,22 @@ def _speech_of(path: Path) -> list[Segment]:
 
 def make_lips(work: Work) -> list[Path]:
     """One NPZ a job in ``<project>.dubkit/<language>/lips``; jobs that are there already are kept."""
+    paths = _paint(work, None)
+    keep = {path.name for path in paths.values()}
+    for other in work.folder.glob("*.npz"):
+        if other.name not in keep:
+            other.unlink()
+    written = artefacts.write_json(work.folder / "jobs.json", tuple(paths), tuple[LipJob, ...])
+    return [written, *paths.values()]
+
+
+def make_some_lips(work: Work, frames: FrameRange) -> None:
+    """The jobs that begin in ``frames``."""
+    _paint(work, frames)
+
+
+def _paint(work: Work, only: FrameRange | None) -> dict[LipJob, Path]:
+    """Runs the jobs (that begin in ``only``) whose files are missing; every job of the film and its file."""
     from dubkit.lips.checkpoint import weights_digest
     from dubkit.lips.engine import run_jobs
     from dubkit.lips.jobs import plan_jobs, speech_digest
@@ -132,20 +150,16 @@ def make_lips(work: Work) -> list[Path]:
         work.assignments(), lines, turns, work.shots(), tracks, media.video.rate, settings,
         voice=speech_digest(voice), constants={"film": media.digest, "weights": weights_digest(settings.weights)},
     )  # fmt: skip
-    paths = {job.id: work.folder / f"{job.frames.start:07}-{job.id[:16]}.npz" for job in jobs}
-    keep = {path.name for path in paths.values()}
-    for other in work.folder.glob("*.npz"):
-        if other.name not in keep:
-            other.unlink()
-    missing = [job for job in jobs if not paths[job.id].exists()]
+    paths = {job: work.folder / f"{job.frames.start:07}-{job.id[:16]}.npz" for job in jobs}
+    by_id = {job.id: path for job, path in paths.items()}
+    missing = [job for job, path in paths.items() if not path.exists() and (only is None or job.frames.start in only)]
     work.progress(0, sum(len(job.frames) for job in missing))
     with FrameReader(media) as reader:
         run_jobs(
             missing, tracks, reader, voice, media.video.rate, settings,
-            lambda result: result.save(paths[result.job_id]), work.progress,
+            lambda result: result.save(by_id[result.job_id]), work.progress,
         )  # fmt: skip
-    written = artefacts.write_json(work.folder / "jobs.json", jobs, tuple[LipJob, ...])
-    return [written, *paths.values()]
+    return paths
 
 
 def _voice_of(work: Work) -> Callable[[str, Segment], np.ndarray]:
@@ -182,12 +196,15 @@ def lip_results(work: Work) -> Mapping[str, tuple[FrameRange, Path]]:
     return {job.id: (job.frames, folder / f"{job.frames.start:07}-{job.id[:16]}.npz") for job in jobs}
 
 
-def make_film(work: Work) -> list[Path]:
-    """Encodes the pieces that changed and joins them with the dub's sound into the finished film."""
+def make_some_pieces(work: Work, frames: FrameRange) -> None:
+    """Encodes the pieces that begin in ``frames``."""
+    _encode(work, work.progress, frames)
+
+
+def _encode(work: Work, progress: Progress, only: FrameRange | None = None) -> list[Piece]:
+    """Encodes the pieces (that begin in ``only``) which are missing; every piece of the film."""
     from dubkit.lips.result import LipResult
-    from dubkit.media.mux import AudioTrack, mux
     from dubkit.media.reader import FrameReader
-    from dubkit.project.stages import output_path
     from dubkit.render.compose import Composer
     from dubkit.render.encode import encode_pieces, plan_pieces
 
@@ -200,10 +217,23 @@ def make_film(work: Work) -> list[Path]:
     composer = Composer({job: (frames, loader(path)) for job, (frames, path) in results.items()})
     frames = {job: where for job, (where, _) in results.items()}
     pieces = plan_pieces(media, work.shots(), frames, settings, work.folder / "pieces")
+    wanted = [piece for piece in pieces if only is None or piece.frames.start in only]
     with FrameReader(media) as reader:
-        encode_pieces(reader, pieces, composer, settings, work.part(0, 0.98))
+        encode_pieces(reader, wanted, composer, settings, progress)
         for warning in reader.warnings:
             work.say(warning)
+    return pieces
+
+
+def make_film(work: Work) -> list[Path]:
+    """Encodes the pieces that changed and joins them with the dub's sound into the finished film."""
+    from dubkit.media.mux import AudioTrack, mux
+    from dubkit.project.stages import output_path
+    from dubkit.render.encode import discard_others
+
+    media, settings = work.media(), work.settings.render
+    pieces = _encode(work, work.part(0, 0.98))
+    discard_others(pieces, work.folder / "pieces")
     voice = work.store.stage_folder("voice", work.language)
     files = artefacts.read_json(voice / "files.json", dict[str, str])
     dub = AudioTrack(voice / files["mix"], work.language, "Dub", True)

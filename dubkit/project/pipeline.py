@@ -21,7 +21,7 @@ from dubkit.project.schema import ProjectFile, load
 from dubkit.project.stages import STAGES, Stage, Work, output_path
 from dubkit.project.store import Store, output_name
 from dubkit.settings import Settings
-from dubkit.types import StageRecord
+from dubkit.types import FrameRange, StageRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,33 @@ class Pipeline:
         wanted = self._wanted(until)
         with self.store.lock(None, wait):
             for stage in (s for s in wanted if not s.per_language):
-                self._bring_up_to_date(stage, None)
+                self._bring_up_to_date(stage, None, wait)
         for language in languages:
             with self.store.lock(language, wait):
                 for stage in (s for s in wanted if s.per_language):
-                    self._bring_up_to_date(stage, language)
+                    self._bring_up_to_date(stage, language, wait)
         return [self.outcome(language) for language in languages]
+
+    def bring(self, stage: str, language: str | None = None, wait: float = 0.0) -> None:
+        """Brings one stage up to date, for a scheduler that sees to the order itself. Raises DubkitError."""
+        self._bring_up_to_date(self._stage(stage), language, wait)
+
+    def part(self, stage: str, language: str | None, frames: FrameRange, wait: float = 0.0) -> None:
+        """Does the work of a stage that begins in ``frames`` and leaves it where the stage itself will find it done.
+
+        Parts of one stage may run at the same time, in any number of processes. Raises DubkitError.
+        """
+        found = self._stage(stage)
+        with self.store.lock(language, wait, f"{stage}.{frames.start}"):
+            record = self.store.record(stage, language)
+            if record and record.state == "done" and not self._why_stale(found, language, record):
+                self.listener(Event("fresh", stage, language))
+                return
+            self.listener(Event("start", stage, language, text=f"frames {frames.start} to {frames.stop}"))
+            folder, started = self.store.stage_folder(stage, language), time.monotonic()
+            folder.mkdir(parents=True, exist_ok=True)
+            found.part(Work(self.project, self.settings, language, self.store, folder, stage, self.listener), frames)
+            self.listener(Event("end", stage, language, seconds=time.monotonic() - started))
 
     def status(self, languages: Sequence[str] = ()) -> list[StageStatus]:
         """Where every stage stands; runs nothing and needs no lock."""
@@ -158,7 +179,11 @@ class Pipeline:
     def _stage(name: str) -> Stage:
         return next(stage for stage in STAGES if stage.name == name)
 
-    def _bring_up_to_date(self, stage: Stage, language: str | None) -> None:
+    def _bring_up_to_date(self, stage: Stage, language: str | None, wait: float = 0.0) -> None:
+        with self.store.lock(language, wait, stage.name):
+            self._run_if_stale(stage, language)
+
+    def _run_if_stale(self, stage: Stage, language: str | None) -> None:
         record = self.store.record(stage.name, language)
         why = (
             "never ran"

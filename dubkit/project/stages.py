@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from dubkit.project.events import Event, Listener
 from dubkit.project.schema import ProjectFile
 from dubkit.project.store import Store
 from dubkit.settings import Settings
-from dubkit.types import Assignment, Character, FaceTrack, Line, Media, Shot, SpeakingScore, Turn
+from dubkit.types import Assignment, Character, FaceTrack, FrameRange, Line, Media, Shot, SpeakingScore, Turn
 
 ANALYSIS_RATE = 16_000  # Hz, mono: what every speech and lip model listens to
 FILM_RATE = 48_000  # Hz: the sound of film and television
@@ -104,6 +105,7 @@ class Stage:
     reads: tuple[str, ...] = ()  # settings: "section" or "section.key"
     version: str = "1"
     per_language: bool = False
+    part: Callable[[Work, FrameRange], None] | None = None  # does what begins in these frames, for ``run`` to find done
     files: Callable[[ProjectFile, Settings, str | None], dict[str, Path]] = _nothing  # files of the project it reads
     values: Callable[[ProjectFile, str | None], dict[str, Any]] = _nothing  # parts of the project file it reads
     weights: Callable[[Settings], dict[str, str]] = _nothing
@@ -173,12 +175,9 @@ def transcribe(work: Work) -> list[Path]:
 
 
 def faces(work: Work) -> list[Path]:
-    from dubkit.faces.track import track_faces
-    from dubkit.media.reader import FrameReader
+    from dubkit.project.following import all_tracks
 
-    with FrameReader(work.media()) as reader:
-        tracks = track_faces(reader, work.shots(), work.settings.faces, work.progress)
-    return [artefacts.write_tracks(work.folder / "tracks.npz", tracks)]
+    return [artefacts.write_tracks(work.folder / "tracks.npz", all_tracks(work))]
 
 
 def match(work: Work) -> list[Path]:
@@ -228,6 +227,10 @@ def report(work: Work) -> list[Path]:
     from dubkit.project.reporting import make_report
 
     return make_report(work)
+
+
+def _later(module: str, function: str) -> Callable[[Work, FrameRange], Any]:
+    return lambda work, frames: getattr(import_module(f"dubkit.project.{module}"), function)(work, frames)
 
 
 # ------------------------------------------------------------------------------------------------- what a stage reads
@@ -330,7 +333,14 @@ STAGES: tuple[Stage, ...] = (
         files=_replacement("speech", "transcript"),
         values=_source_language,
     ),
-    Stage("faces", "follow the faces", faces, ("ingest", "shots"), ("faces", "-faces.shots")),
+    Stage(
+        "faces",
+        "follow the faces",
+        faces,
+        ("ingest", "shots"),
+        ("faces", "-faces.shots"),
+        part=_later("following", "follow_shots"),
+    ),
     Stage(
         "match",
         "whose voice is whose face",
@@ -356,6 +366,7 @@ STAGES: tuple[Stage, ...] = (
         ("ingest", "shots", "diarize", "faces", "match", "voice"),
         ("lips", "-lips.batch_size"),
         per_language=True,
+        part=_later("dubbing", "make_some_lips"),
         values=_lip_code,
         weights=_lip_weights,
     ),
@@ -366,6 +377,7 @@ STAGES: tuple[Stage, ...] = (
         ("ingest", "shots", "voice", "lips"),
         ("render",),
         per_language=True,
+        part=_later("dubbing", "make_some_pieces"),
         values=_output,
     ),
     Stage(

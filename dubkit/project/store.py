@@ -67,16 +67,18 @@ class Store:
         return None
 
     @contextmanager
-    def lock(self, language: str | None = None, wait: float = 0.0) -> Iterator[None]:
+    def lock(self, language: str | None = None, wait: float = 0.0, only: str = "") -> Iterator[None]:
         """Holds the source side, or one language, against a second run; waits up to ``wait`` seconds for it.
 
+        ``only``: holds just that stage (or part of one), so that a scheduler may work on others of the same side.
         Raises StorageError naming the process that has it.
         """
         folder = self.folder / language if language else self.folder
-        holder = folder / "lock.pid"
+        name = f"lock.{only}" if only else "lock"
+        holder = folder / f"{name}.pid"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / "lock")
+            lock = FileLock(folder / name)
             lock.acquire(timeout=wait)
         except Timeout as error:
             who = holder.read_text() if holder.exists() else "unknown"
@@ -84,7 +86,7 @@ class Store:
                 f"another dubkit run (process {who}) works on {folder}; wait for it or stop it"
             ) from error
         except OSError as error:
-            raise storage_error(folder / "lock", error) from error
+            raise storage_error(folder / name, error) from error
         try:
             holder.write_text(str(os.getpid()))
             yield

@@ -54,19 +54,21 @@ def _cuts(num_frames: int, shots: Sequence[Shot], longest: int) -> Iterator[tupl
             yield start + (stop - start) * i // count, start + (stop - start) * (i + 1) // count
 
 
+def discard_others(pieces: Sequence[Piece], folder: Path) -> None:
+    """Deletes what lies in the folder and is not of this plan: pieces of older plans, leftovers of killed runs."""
+    keep = {piece.path.name for piece in pieces}
+    for other in folder.iterdir() if folder.is_dir() else ():
+        if other.name not in keep:
+            other.unlink()
+
+
 def encode_pieces(
     reader: FrameReader, pieces: Sequence[Piece], composer: Composer, settings: RenderSettings, progress: Progress
 ) -> None:
-    """Encodes the pieces that are not there yet; neighbours share one decoding pass. Deletes pieces of older plans."""
-    video = reader.media.video
-    if pieces:
-        keep = {piece.path.name for piece in pieces}
-        pieces[0].path.parent.mkdir(parents=True, exist_ok=True)
-        for other in pieces[0].path.parent.iterdir():
-            if other.name not in keep:
-                other.unlink()
+    """Encodes the pieces that are not there yet; neighbours share one decoding pass."""
+    video, total = reader.media.video, sum(len(piece.frames) for piece in pieces)
     done = sum(len(piece.frames) for piece in pieces if piece.path.exists())
-    progress(done, video.num_frames)
+    progress(done, total)
     for missing, group in groupby(pieces, key=lambda piece: not piece.path.exists()):
         if not missing:
             continue
@@ -77,5 +79,5 @@ def encode_pieces(
                 for _ in piece.frames:
                     writer.write(composer.compose(next(frames)))
                     done += 1
-                    progress(done, video.num_frames)
+                    progress(done, total)
             composer.forget_before(piece.frames.stop)
