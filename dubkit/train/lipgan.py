@@ -19,7 +19,7 @@ from dubkit.lips.models.wav2lip import Wav2Lip, Wav2LipConfig
 from dubkit.train.data import TalkingFaces
 from dubkit.train.generator import GeneratorSettings, generator_batch, mouth_l1
 from dubkit.train.losses import weighted_l1
-from dubkit.train.runs import Run
+from dubkit.train.runs import Average, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,9 @@ def train_lipgan(shards: Path, folder: Path, settings: LipganSettings = LipganSe
     judge = PairDiscriminator(settings.discriminator).to(device)
     making = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate)
     judging = torch.optim.AdamW(judge.parameters(), lr=settings.learning_rate / 5)
-    run = Run(folder, asdict(settings), {"model": model, "judge": judge, "making": making, "judging": judging}, rng)
+    average = Average(model, draw.average)
+    parts = {"model": model, "judge": judge, "average": average, "making": making, "judging": judging}
+    run = Run(folder, asdict(settings), parts, rng)
 
     for step in range(run.restore(), steps):
         batch = generator_batch(data, rng, draw.clips, draw.frames, draw.shares).to(device)
@@ -56,6 +58,7 @@ def train_lipgan(shards: Path, folder: Path, settings: LipganSettings = LipganSe
         making.zero_grad(set_to_none=True)
         loss.backward()
         making.step()
+        average.update(model, step)
 
         near = judge(batch.real, batch.mel)
         wrong = judge(batch.real, batch.mel.roll(1, dims=0)), judge(made.detach(), batch.mel)
@@ -68,10 +71,10 @@ def train_lipgan(shards: Path, folder: Path, settings: LipganSettings = LipganSe
         if step % 20 == 0:
             run.log(step, loss=loss, l1=l1, near=near.mean(), made=apart.mean())
         if (step + 1) % check_every == 0 or over:
-            scores = {f"mouth_l1_{name}": mouth_l1(model, unseen, name) for name in unseen.sets}
+            scores = {f"mouth_l1_{name}": mouth_l1(average.model, unseen, name) for name in unseen.sets}
             run.log(step, **scores)
             report(f"step {step + 1}, {run.seconds / 60:.1f} min, loss {loss.item():.4f}, {scores}")
             run.save(step + 1)
         if over:
             break
-    return model.eval()
+    return average.model

@@ -13,7 +13,7 @@ from dubkit.lips.models.speech2vid import Speech2Vid
 from dubkit.train.data import TalkingFaces
 from dubkit.train.generator import generator_batch
 from dubkit.train.losses import weighted_l1
-from dubkit.train.runs import Run
+from dubkit.train.runs import Average, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Speech2VidSettings:
     width: int = 8
     clips: int = 32
     learning_rate: float = 1e-3
+    average: float = 0.995
     shares: dict[str, float] = field(default_factory=lambda: {"lrcar": 0.7, "grid": 0.3})
     seed: int = 0
 
@@ -37,7 +38,8 @@ def train_speech2vid(shards: Path, folder: Path, settings: Speech2VidSettings = 
 
     model = Speech2Vid(settings.width).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate)
-    run = Run(folder, asdict(settings), {"model": model, "optimizer": optimizer}, rng)
+    average = Average(model, settings.average)
+    run = Run(folder, asdict(settings), {"model": model, "average": average, "optimizer": optimizer}, rng)
 
     for step in range(run.restore(), steps):
         batch = generator_batch(data, rng, settings.clips, 1, settings.shares).to(device)
@@ -45,6 +47,7 @@ def train_speech2vid(shards: Path, folder: Path, settings: Speech2VidSettings = 
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
+        average.update(model, step)
 
         over = run.seconds > 60 * minutes or step + 1 == steps
         if step % 20 == 0:
@@ -54,4 +57,4 @@ def train_speech2vid(shards: Path, folder: Path, settings: Speech2VidSettings = 
             run.save(step + 1)
         if over:
             break
-    return model.eval()
+    return average.model
