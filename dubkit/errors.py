@@ -22,6 +22,10 @@ class MediaError(InputError):
     """A film or sound file that cannot be read as needed."""
 
 
+class CopyRefused(MediaError):
+    """Why a film's packets cannot be taken over as they are; it is encoded instead."""
+
+
 class ProjectError(InputError):
     """A project file that does not say what it must."""
 

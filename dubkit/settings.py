@@ -177,6 +177,11 @@ class RenderSettings(Section):
     dub_track: Literal["replace", "add"] = Field("replace", description="dub instead of, or beside, the original sound")
     keep_original_audio: bool = Field(False, description="keep the original sound as a further track")
     subtitles: bool = Field(True, description="keep the source's subtitle tracks, where the container takes them")
+    copy_untouched: bool = Field(
+        False,
+        description="h264: take stretches without a moved mouth from the source packet by packet, where its groups of "
+        "pictures are closed, instead of encoding them again; where that is not possible the report says why",
+    )
     chunk_seconds: float = Field(
         10.0, gt=0, description="longest piece encoded at once; a killed run loses at most one"
     )

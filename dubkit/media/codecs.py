@@ -18,6 +18,7 @@ from dubkit.types import VideoStream
 
 _GOP_SECONDS = 2  # the longest way back to a key frame; what delivery specifications ask for
 _X264_THREADS, _X265_FRAME_THREADS = 6, 2
+COPY_SPS_ID = 31  # parameter set of what is encoded between copied stretches; 31 is the highest, encoders begin at 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,11 @@ class Codec:
 def _x264(settings: RenderSettings, rate: Fraction, layout: str) -> dict[str, object]:
     keyint = round(_GOP_SECONDS * rate)
     quality = _crf(settings, 17)
+    params = f"keyint={keyint}:open-gop=0:threads={_X264_THREADS}:lookahead-threads=1"
     return {
         "preset": settings.speed,
         **({"qp": 0} if quality == 0 else {"crf": quality}),  # crf 0 is lossless at 8 bits only, qp 0 always
-        "x264-params": f"keyint={keyint}:open-gop=0:threads={_X264_THREADS}:lookahead-threads=1",
+        "x264-params": params + (f":sps-id={COPY_SPS_ID}" if settings.copy_untouched else ""),
     }
 
 

@@ -9,15 +9,28 @@ from pathlib import Path
 import av
 
 from dubkit.errors import MediaError, ProcessError
+from dubkit.media.h264 import ParameterSets, parameter_sets
 from dubkit.media.packets import libav_open, open_media
 from dubkit.process import Pipe
 from dubkit.types import VideoStream
 
 
-def reorder_depth(piece: Path) -> int:
-    """Frames by which decoding runs ahead of presentation (B frames)."""
-    with open_media(piece) as container:
-        return _depth(container.streams.video[0].codec_context)
+def reorder_depth(pieces: Sequence[Path]) -> int:
+    """Frames by which decoding runs ahead of presentation (B frames), at most."""
+    depths = []
+    for piece in pieces:
+        with open_media(piece) as container:
+            depths.append(_depth(container.streams.video[0].codec_context))
+    return max(depths)
+
+
+def joint_parameter_sets(pieces: Sequence[Path]) -> bytes:
+    """Extradata that holds the parameter sets of every piece: those copied from the source, and those encoded."""
+    units: dict[bytes, None] = {}
+    for piece in pieces:
+        with open_media(piece) as container:
+            units |= dict.fromkeys(parameter_sets(container.streams.video[0].codec_context.extradata).units)
+    return ParameterSets(tuple(units), None).annex_b()
 
 
 def _depth(context) -> int:
@@ -40,10 +53,13 @@ class _Sink:
         return len(data)
 
 
-def feed(pieces: Sequence[Path], video: VideoStream, depth: int, transport: str, pipe: Pipe) -> None:
+def feed(
+    pieces: Sequence[Path], video: VideoStream, depth: int, transport: str, pipe: Pipe, header: bytes | None = None
+) -> None:
     """Sends all pieces as one stream, frame n at (n + depth) / rate, so that no decoding time is negative.
 
-    ``depth``: frames of reordering. ``transport``: the format of the stream, "mov" (in fragments) or "nut".
+    ``depth``: frames of reordering. ``transport``: the format of the stream, "mov" (in fragments) or "nut". ``header``:
+    extradata for pieces that do not all have the same (``joint_parameter_sets``).
     """
     tick, sink = 1 / video.rate, _Sink(pipe)
     options = {
@@ -55,10 +71,12 @@ def feed(pieces: Sequence[Path], video: VideoStream, depth: int, transport: str,
         for path in pieces:
             with open_media(path) as piece:
                 stream = piece.streams.video[0]
-                nature = _nature(stream)
+                nature = _nature(stream, header is not None)
                 if out is None:
                     first, out = nature, joined.add_stream_from_template(stream)
                     out.time_base = tick
+                    if header is not None:
+                        out.codec_context.extradata = header
                 elif nature != first:
                     raise MediaError(f"the piece {path.name} was encoded otherwise than the first; encode both again")
                 count = 0
@@ -75,10 +93,11 @@ def feed(pieces: Sequence[Path], video: VideoStream, depth: int, transport: str,
             raise MediaError(f"the pieces hold {written} frames, the film has {video.num_frames}; encode it again")
 
 
-def _nature(stream) -> tuple:
-    """What must be equal for pieces to be one stream."""
+def _nature(stream, mixed: bool) -> tuple:
+    """What must be equal for pieces to be one stream; ``mixed``: some are copied and have parameter sets of their own."""
     context = stream.codec_context
-    return context.name, context.width, context.height, context.pix_fmt, _depth(context), context.extradata
+    picture = context.name, context.width, context.height, context.pix_fmt
+    return picture if mixed else (*picture, _depth(context), context.extradata)
 
 
 def _timed(path: Path, piece, stream, tick: Fraction) -> Iterator[tuple[av.Packet, int]]:

@@ -18,15 +18,16 @@ from dubkit.errors import MediaError
 from dubkit.files import replacing
 from dubkit.media.check import check_film
 from dubkit.media.codecs import check_output
+from dubkit.media.copying import check_copied
 from dubkit.media.ffmpeg import arguments, has_option, url
-from dubkit.media.join import feed, reorder_depth, timescale
+from dubkit.media.join import feed, joint_parameter_sets, reorder_depth, timescale
 from dubkit.media.languages import iso639_2
 from dubkit.media.metadata import write_metadata
 from dubkit.media.packets import open_media
 from dubkit.process import Pipe
 from dubkit.settings import RenderSettings
 from dubkit.timing import sample_at
-from dubkit.types import Media, VideoStream
+from dubkit.types import FrameRange, Media, VideoStream
 
 SAMPLE_RATE = 48_000  # Hz, of every encoded track
 _MOV_LIKE = (".mp4", ".m4v", ".mov")
@@ -67,11 +68,13 @@ def mux(
     settings: RenderSettings,
     subtitles: Sequence[SubtitleTrack] = (),
     metadata: Mapping[str, str] | None = None,
+    copied: Sequence[FrameRange] = (),
 ) -> list[str]:
     """Writes ``output`` (.mp4, .mov or .mkv) from the pieces in film order; returns what could not be taken along.
 
     Rotation, SAR, start timecode, chapters, descriptive metadata and (if ``settings.subtitles``) the subtitle streams
-    come from ``media``; ``metadata`` wins over the source's. The same input gives the same bytes. Raises MediaError when
+    come from ``media``; ``metadata`` wins over the source's. ``copied``: frames whose pieces are the source's own packets;
+    they are decoded and compared (CopyRefused). The same input gives the same bytes. Raises MediaError when
     the pieces do not add up to the film, SettingsError when the container cannot hold what is asked, StorageError,
     ProcessError.
     """
@@ -89,13 +92,16 @@ def mux(
         write_metadata(about, media, metadata or {})
         part = stack.enter_context(replacing(output))
         transport = "nut" if settings.codec == "ffv1" else "mov"  # MOV has no name for FFV1, NUT none for ProRes
-        depth = reorder_depth(pieces[0])
+        depth = reorder_depth(pieces if copied else pieces[:1])
+        header = joint_parameter_sets(pieces) if copied else None
         command, skipped = _command(
             media, audio, subtitles, part, output.suffix.lower(), settings, about, depth, transport
         )
         with Pipe(command, write=True) as pipe:
-            feed(pieces, video, depth, transport, pipe)
+            feed(pieces, video, depth, transport, pipe, header)
         check_film(part, media, len(audio))
+        if copied:
+            check_copied(part, media, copied)
     return skipped
 
 

@@ -19,7 +19,7 @@ from dubkit.media.frame import Frame, PixelFormat
 from dubkit.settings import RenderSettings
 from dubkit.types import VideoStream
 
-PIECE_SUFFIX = ".nut"
+PIECE_SUFFIX, PIECE_FORMAT = ".nut", "nut"
 
 
 class FrameWriter:
@@ -61,7 +61,7 @@ class FrameWriter:
         layout = encoded_format(form, self.codec)
         options = self.codec.options(self.settings, video.rate, layout.removesuffix("le"))
         return ffmpeg.output(
-            tagged, url(target), f="nut", pix_fmt=layout, fflags="+bitexact", **{
+            tagged, url(target), f=PIECE_FORMAT, pix_fmt=layout, fflags="+bitexact", **{
                 "c:v": self.codec.encoder, "sws_flags": "lanczos+accurate_rnd+full_chroma_int+bitexact",
                 "flags:v": "+bitexact+cgop", **options,
             },
