@@ -23,8 +23,8 @@ ROOMS = {
     "render": 6,
     "review": 7,  # the pages that a person looks at; the project has them written
     "project": 8,
-    "batch": 9, "evaluate": 9, "nle": 9, "demo": 9,
-    "train": 10,  # a training run is judged by what evaluate measures
+    "evaluate": 9, "nle": 9, "demo": 9,
+    "train": 10, "batch": 10,  # a training run is judged, and a batch reported, by what evaluate measures
     "cli": 11,
 }  # fmt: skip
 TORCH_PACKAGES = {"torch", "torchaudio", "torchvision"}

@@ -8,7 +8,7 @@ give the untouched film as reference, and its numbers stand beside the result's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from dubkit.media.probe import probe
 from dubkit.media.reader import FrameReader
 from dubkit.progress import Progress, silent
 from dubkit.settings import FacesSettings
-from dubkit.types import FaceTrack, FrameRange, Segment
+from dubkit.types import FaceTrack, FrameRange, Media, Segment, Shot
 
 FRAMES = 5
 SHORTEST = 2.0  # seconds
@@ -108,6 +108,14 @@ def spoken_faces(film: Path, settings: FacesSettings, size: int, official: bool,
     with FrameReader(media) as reader:
         shots = find_shots(reader, settings)
         tracks = track_faces(reader, shots, settings, progress)
+    yield from cut_faces(media, shots, tracks, size, official)
+
+
+def cut_faces(
+    media: Media, shots: Sequence[Shot], tracks: Sequence[FaceTrack], size: int, official: bool
+) -> Iterator[Spoken]:
+    """Yield these faces of a film where they can be followed long enough, shot by shot."""
+    with FrameReader(media) as reader:
         rate = media.video.rate
         long_enough = [track for track in tracks if len(track.frames) >= SHORTEST * rate]
         for shot in shots:
@@ -131,7 +139,7 @@ def spoken_faces(film: Path, settings: FacesSettings, size: int, official: bool,
                 pictures = np.stack([cuts[track.id][row] for row in wanted[track.id]])
                 seconds = Segment(start, start + len(pictures) / 25)
                 audio = read_audio(
-                    film, sample_rate=16_000, channels=1, start=start, duration=seconds.end - seconds.start
+                    media.path, sample_rate=16_000, channels=1, start=start, duration=seconds.end - seconds.start
                 )
                 yield Spoken(track.id, start, pictures, audio.reshape(-1))
 

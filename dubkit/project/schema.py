@@ -8,7 +8,7 @@ Paths in the file are relative to the file, so a project folder can be moved. A 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -185,10 +185,12 @@ class ProjectFile:
         faces = [Lock(track_id=face, character=member.name) for member in cast for face in member.faces]
         return (*voices, *faces, *(entry.to_lock() for entry in self.project.lock))
 
-    def check_files(self) -> None:
-        """Raises ProjectError naming every key whose file is missing."""
+    def check_files(self, languages: Sequence[str] | None = None) -> None:
+        """Raises ProjectError naming every key whose file is missing, of these languages (none given: of all)."""
         wanted = {"source.film": self.project.source.film}
         for language, target in self.project.target.items():
+            if languages is not None and language not in languages:
+                continue
             wanted |= {f"target.{language}.{key}": path for key, path in target.files().items()}
         missing = [f"{key} = {path!r}" for key, path in wanted.items() if not self.resolve(path).is_file()]
         if missing:
