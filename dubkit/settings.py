@@ -159,7 +159,8 @@ class LipsSettings(Section):
     max_yaw: float = Field(55.0, ge=0, le=90, description="degrees; a face turned further is passed through")
     min_face_px: int = Field(48, ge=16, description="face height in pixels below which the picture is passed through")
     reference: Literal["calm", "same"] = Field(
-        "calm", description="the face shown beside each frame: the actor with a calm mouth in that pose, or the frame itself"
+        "calm",
+        description="the face shown beside each frame: the actor with a calm mouth in that pose, or the frame itself",
     )
     close_in_silence: bool = Field(True, description="close the lips where the dub is silent and the actor spoke")
 
@@ -176,7 +177,10 @@ class RenderSettings(Section):
     audio_bitrate: int = Field(256, ge=64, description="kbit/s for a stereo track, lossy codecs")
     dub_track: Literal["replace", "add"] = Field("replace", description="dub instead of, or beside, the original sound")
     keep_original_audio: bool = Field(False, description="keep the original sound as a further track")
-    subtitles: bool = Field(True, description="keep the source's subtitle tracks, where the container takes them")
+    subtitles: bool = Field(
+        True,
+        description="keep the source's subtitle tracks and add the ones that the dub speaks, where the container can",
+    )
     copy_untouched: bool = Field(
         False,
         description="h264: take stretches without a moved mouth from the source packet by packet, where its groups of "

@@ -31,6 +31,7 @@ from dubkit.types import FrameRange, Media, VideoStream
 
 SAMPLE_RATE = 48_000  # Hz, of every encoded track
 _MOV_LIKE = (".mp4", ".m4v", ".mov")
+SUBTITLE_FILES = (".srt", ".ass", ".ssa", ".vtt")
 _TEXT = ("subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text")
 _LOSSY = {"aac": "aac", "opus": "libopus"}
 _LOSSLESS = {  # encoder, sample format

@@ -1,4 +1,4 @@
-"""The stages of one language: voice, lips, render. Each gathers what its room needs and stores what comes back."""
+"""The stages voice and lips of one language. Each gathers what its room needs and stores what comes back."""
 
 from __future__ import annotations
 
@@ -15,10 +15,7 @@ from dubkit.timing import Timecode, seconds_at
 from dubkit.types import DubLine, FrameRange, Line, LipJob, Media, Segment, Turn
 
 if TYPE_CHECKING:
-    from dubkit.lips.result import LipResult
-    from dubkit.progress import Progress
     from dubkit.project.stages import Work
-    from dubkit.render.encode import Piece
 
 LIP_RATE = 16_000  # Hz
 
@@ -184,65 +181,3 @@ def _voice_of(work: Work) -> Callable[[str, Segment], np.ndarray]:
         return samples
 
     return voice
-
-
-# ------------------------------------------------------------------------------------------------------------- render
-
-
-def lip_results(work: Work) -> Mapping[str, tuple[FrameRange, Path]]:
-    """Job id → its frames and the file of its result."""
-    folder = work.store.stage_folder("lips", work.language)
-    jobs = artefacts.read_json(folder / "jobs.json", tuple[LipJob, ...])
-    return {job.id: (job.frames, folder / f"{job.frames.start:07}-{job.id[:16]}.npz") for job in jobs}
-
-
-def make_some_pieces(work: Work, frames: FrameRange) -> None:
-    """Encodes the pieces that begin in ``frames``."""
-    _encode(work, work.progress, frames)
-
-
-def _encode(work: Work, progress: Progress, only: FrameRange | None = None) -> list[Piece]:
-    """Encodes the pieces (that begin in ``only``) which are missing; every piece of the film."""
-    from dubkit.lips.result import LipResult
-    from dubkit.media.reader import FrameReader
-    from dubkit.render.compose import Composer
-    from dubkit.render.encode import encode_pieces, plan_pieces
-
-    media, settings = work.media(), work.settings.render
-    results = lip_results(work)
-
-    def loader(path: Path) -> Callable[[], LipResult]:
-        return lambda: LipResult.load(path)
-
-    composer = Composer({job: (frames, loader(path)) for job, (frames, path) in results.items()})
-    frames = {job: where for job, (where, _) in results.items()}
-    pieces = plan_pieces(media, work.shots(), frames, settings, work.folder / "pieces")
-    wanted = [piece for piece in pieces if only is None or piece.frames.start in only]
-    with FrameReader(media) as reader:
-        encode_pieces(reader, wanted, composer, settings, progress)
-        for warning in reader.warnings:
-            work.say(warning)
-    return pieces
-
-
-def make_film(work: Work) -> list[Path]:
-    """Encodes the pieces that changed and joins them with the dub's sound into the finished film."""
-    from dubkit.media.mux import AudioTrack, mux
-    from dubkit.project.stages import output_path
-    from dubkit.render.encode import discard_others
-
-    media, settings = work.media(), work.settings.render
-    pieces = _encode(work, work.part(0, 0.98))
-    discard_others(pieces, work.folder / "pieces")
-    voice = work.store.stage_folder("voice", work.language)
-    files = artefacts.read_json(voice / "files.json", dict[str, str])
-    dub = AudioTrack(voice / files["mix"], work.language, "Dub", True)
-    original = work.original_audio()
-    kept = []
-    if original and (settings.keep_original_audio or settings.dub_track == "add"):
-        kept = [AudioTrack(original, work.project.project.source.language, "Original", False)]
-    output = output_path(work.project, work.settings, work.language)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    mux([piece.path for piece in pieces], media, [dub, *kept], output, settings)
-    work.progress(1, 1)
-    return [output]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dubkit import __version__
 from dubkit.project import artefacts
-from dubkit.project.dubbing import lip_results
+from dubkit.project.rendering import Rendered, lip_results
 from dubkit.review.report import write_report
 from dubkit.types import Assignment, DubLine, Line, Turn
 
@@ -31,13 +31,15 @@ def make_report(work: Work) -> list[Path]:
     altered = sorted({frame for job in jobs for start, stop in job["changed"] for frame in range(start, stop)})
     voice = work.store.stage_folder("voice", work.language)
     film = output_path(work.project, work.settings, work.language)
+    told = artefacts.read_json(work.file("render", "render.json"), Rendered)
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "dubkit": __version__,
         "source": {"file": media.path.name, "digest": media.digest, "frames": media.video.num_frames,
                    "rate": str(media.video.rate), "warnings": list(media.warnings)},
         "result": {"file": film.name, "language": work.language, "frames_altered": len(altered),
-                   "altered": _ranges(altered)},
+                   "altered": _ranges(altered), "copied": [[f.start, f.stop] for f in told.copied],
+                   "not_copied": told.not_copied, "left_out": list(told.left_out)},
         "lines": _lines(work, voice),
         "voice": artefacts.read_json(voice / "report.json", dict[str, Any]),
         "lips": jobs,

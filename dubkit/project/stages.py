@@ -218,7 +218,7 @@ def lips(work: Work) -> list[Path]:
 
 
 def render(work: Work) -> list[Path]:
-    from dubkit.project.dubbing import make_film
+    from dubkit.project.rendering import make_film
 
     return make_film(work)
 
@@ -267,6 +267,11 @@ def _replacement(section: str, key: str) -> Callable[[ProjectFile, Settings, str
 
 def _target_files(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:
     return {name: project.resolve(path) for name, path in project.project.target[language].files().items()}
+
+
+def _spoken_subtitles(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:
+    written = project.project.target[language].subtitles
+    return {"subtitles": project.resolve(written)} if written and settings.render.subtitles else {}
 
 
 def _decisions(project: ProjectFile, language: str | None) -> dict[str, Any]:
@@ -376,8 +381,10 @@ STAGES: tuple[Stage, ...] = (
         render,
         ("ingest", "shots", "voice", "lips"),
         ("render",),
+        version="2",
         per_language=True,
-        part=_later("dubbing", "make_some_pieces"),
+        part=_later("rendering", "make_some_pieces"),
+        files=_spoken_subtitles,
         values=_output,
     ),
     Stage(
@@ -385,6 +392,7 @@ STAGES: tuple[Stage, ...] = (
         "say what was done",
         report,
         ("ingest", "diarize", "transcribe", "match", "voice", "lips", "render"),
+        version="2",
         per_language=True,
     ),
 )

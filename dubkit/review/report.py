@@ -36,7 +36,8 @@ def write_report(path: Path, report: dict[str, Any]) -> Path:
         f'<p class="sub">{escape(source["file"])} dubbed into {escape(result["language"])} by dubkit {report["dubkit"]}: '
         f"{result['frames_altered']} of {frames} frames altered ({share:.0f} %).</p>",
         f'<div class="film" title="altered frames">{spans}</div>',
-        *(f'<p class="warn">{escape(w)}</p>' for w in source["warnings"]),
+        *(f'<p class="warn">{escape(w)}</p>' for w in (*source["warnings"], *result.get("left_out", ()))),
+        *_copied(result),
         "<h2>Needs a human eye</h2>",
         _line_table(attention) if attention else "<p>Nothing.</p>",
         "<h2>Every line</h2>",
@@ -52,6 +53,13 @@ def write_report(path: Path, report: dict[str, Any]) -> Path:
     )
     atomic_write(path, page.encode())
     return path
+
+
+def _copied(result: dict[str, Any]) -> list[str]:
+    if result.get("not_copied"):
+        return [f"<p>Nothing was copied from the source packet by packet: {escape(result['not_copied'])}.</p>"]
+    count = sum(stop - start for start, stop in result.get("copied", ()))
+    return [f"<p>{count} frames were copied from the source packet by packet.</p>"] if count else []
 
 
 def _problems(row: dict[str, Any]) -> list[str]:
