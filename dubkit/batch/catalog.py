@@ -1,8 +1,9 @@
 """The catalogue: which titles go into which languages.
 
 TOML for people who edit text (``schema = "dubkit.catalogue/1"``), CSV for people with spreadsheets: one row a dub, with
-the columns ``title, film or project, source_language, language, dialogue, subtitles, background, stems, preset, priority``.
-Paths are relative to the catalogue. A title is a film with its dubs, or a project file of its own.
+the columns ``title, film or project, source_language, language, dialogue, subtitles, background, stems, output, preset,
+priority``. Paths are relative to the catalogue, or addresses (``s3://…``). A title is a film with its dubs, or a project
+file of its own.
 """
 
 from __future__ import annotations
@@ -10,21 +11,32 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 from typing import Any
 
-import tomlkit
-from pydantic import Field, ValidationError, model_validator
-from tomlkit.exceptions import TOMLKitError
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from dubkit.batch.graph import NUMBER
 from dubkit.errors import ProjectError
-from dubkit.project.schema import SUFFIX, Project, ProjectFile, Table, Target, explain, load
+from dubkit.project.schema import Table, Target, explain
+
+if sys.version_info >= (3, 11):
+    import tomllib  # a hundred times faster than tomlkit, which keeps comments; a catalogue is only read
+else:
+    import tomli as tomllib
 
 SCHEMA = "dubkit.catalogue/1"
 _NAME = re.compile(r"[\w][\w .()\-]*")
 _CSV_COLUMNS = ("title", "film", "project", "source_language", "language", "dialogue", "subtitles", "background", "stems",
-                "preset", "priority")  # fmt: skip
+                "output", "preset", "priority")  # fmt: skip
+
+
+class Resources(Table):
+    """What a step may take; see docs/batch.md for the values that hold otherwise."""
+
+    cpus: float | None = Field(None, gt=0, description="cores")
+    gpu_gib: float | None = Field(None, ge=0, description="GiB of one GPU; 0 runs the step on the CPU")
 
 
 class Title(Table):
@@ -60,9 +72,31 @@ class Catalogue(Table):
     schema_: str = Field(SCHEMA, alias="schema", pattern=re.escape(SCHEMA))
     language: str = Field("en", description="source language of titles that name none")
     preset: str | None = None
-    output: str = Field("dubbed/{title}.{language}", description="may use {title} and {language}")
+    output: str = Field("dubbed/{title}.{language}", description="may use {title}, {language} and {film}")
+    split_seconds: float = Field(300, ge=10, description="a longer film is worked on in parts of about this length")
+    score: bool = Field(True, description="measure the lip sync of every finished dub")
+    keep_pieces: bool = Field(False, description="keep the encoded pieces, so that a changed line costs only its shots")
+    keep_downloads: bool = Field(False, description="keep what was brought from addresses when a title is done")
+    resources: dict[str, Resources] = {}
     settings: dict[str, dict[str, Any]] = {}
     title: tuple[Title, ...]
+
+    @field_validator("output")
+    @classmethod
+    def _known_names(cls, value: str) -> str:
+        try:
+            value.format(title="", language="", film="")
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError(f"may use {{title}}, {{language}} and {{film}}, not {error}") from error
+        return value
+
+    @field_validator("resources")
+    @classmethod
+    def _known_steps(cls, value: dict[str, Resources]) -> dict[str, Resources]:
+        for name in value:
+            if name not in NUMBER:
+                raise ValueError(f"there is no step '{name}'; the steps are: {', '.join(NUMBER)}")
+        return value
 
     @model_validator(mode="after")
     def _unique(self) -> Catalogue:
@@ -90,8 +124,8 @@ def load_catalogue(path: Path) -> Catalogue:
 
 def parse_toml(text: str, name: str = "catalogue") -> Catalogue:
     try:
-        data = tomlkit.parse(text).unwrap()
-    except TOMLKitError as error:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise ProjectError(f"{name}: this is not valid TOML: {error}") from error
     return _checked(data, name)
 
@@ -123,7 +157,7 @@ def parse_csv(text: str, name: str = "catalogue") -> Catalogue:
                 raise ProjectError(f"{name}, row {number}: '{row['title']}' has another {column} in an earlier row")
         if row.get("priority"):
             title["priority"] = row["priority"]
-        target = {key: row[key] for key in ("dialogue", "subtitles", "background") if row.get(key)}
+        target = {key: row[key] for key in ("dialogue", "subtitles", "background", "output") if row.get(key)}
         if row.get("stems"):
             target["stems"] = {
                 k.strip(): v.strip() for k, _, v in (part.partition("=") for part in row["stems"].split(";"))
@@ -140,40 +174,3 @@ def _checked(data: dict[str, Any], name: str) -> Catalogue:
         return Catalogue.model_validate(data)
     except ValidationError as error:
         raise ProjectError("\n".join(f"{name}: {explain(problem, Catalogue)}" for problem in error.errors())) from error
-
-
-def projects(catalogue: Catalogue, path: Path) -> Iterator[tuple[Title, ProjectFile]]:
-    """Each title's project. A title without a project file of its own gets one in ``<catalogue>.batch/``, made of what the
-    catalogue says; its artefacts lie beside it. A broken project file raises ProjectError at its turn."""
-    base = path.resolve().parent
-    folder = base / f"{path.stem}.batch"
-    for title in catalogue.title:
-        if title.project:
-            yield title, load((base / title.project).resolve())
-        else:
-            yield title, ProjectFile(folder / f"{title.title}{SUFFIX}", _project(catalogue, title, base))
-
-
-def _project(catalogue: Catalogue, title: Title, base: Path) -> Project:
-    def absolute(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: absolute(inner) for key, inner in value.items()}
-        return str((base / value).resolve()) if isinstance(value, str) else value
-
-    settings = {section: {**catalogue.settings.get(section, {}), **title.settings.get(section, {})}
-                for section in {*catalogue.settings, *title.settings}}  # fmt: skip
-    targets = {}
-    for language, target in title.target.items():
-        named = absolute({k: v for k, v in target.model_dump(exclude_defaults=True).items() if k != "output"})
-        where = target.output or catalogue.output.format(title=title.title, language=language)
-        targets[language] = {**named, "output": str((base / where).resolve())}
-    return Project.model_validate(
-        {
-            "schema": "dubkit.project/1",
-            "name": title.title,
-            "preset": catalogue.preset_of(title),
-            "source": {"film": absolute(title.film), "language": title.language or catalogue.language},
-            "target": targets,
-            "settings": settings,
-        }
-    )

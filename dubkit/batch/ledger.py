@@ -1,152 +1,271 @@
 """The batch's memory: what is to do, who does it, what came of it. SQLite in WAL mode beside the catalogue.
 
-A task is taken with a lease that its holder renews; when a holder dies, the lease runs out and another run may take the
-task. Two runs over one catalogue therefore share the work and never do a task twice at once.
+A *unit* is a title's source side (language "") or one of its dubs; a *task* is one step of a unit, or one part of a step
+of a long film. A task is taken with a lease that its run renews; when the run dies, the task may be taken again. Two runs
+over one catalogue therefore share the work and never do a task twice at once.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from dubkit.batch.graph import NUMBER, STEPS, downstream
+from dubkit.errors import StorageError
 
 LEASE = 60.0  # seconds; renewed every few seconds by the run that holds it
+VERSION = 2
+SOURCE = ""  # the "language" of a title's source side, done once for all of its dubs
 
-_TABLE = """
-CREATE TABLE IF NOT EXISTS task (
-    title TEXT NOT NULL, language TEXT NOT NULL, priority INTEGER NOT NULL DEFAULT 0,
-    state TEXT NOT NULL DEFAULT 'waiting', attempts INTEGER NOT NULL DEFAULT 0, not_before REAL NOT NULL DEFAULT 0,
-    owner TEXT, lease_until REAL NOT NULL DEFAULT 0, seconds REAL NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '',
-    digest TEXT NOT NULL DEFAULT '', PRIMARY KEY (title, language));
-CREATE INDEX IF NOT EXISTS by_state ON task (state, language, priority);
+_TABLES = """
+CREATE TABLE unit (id INTEGER PRIMARY KEY, title TEXT NOT NULL, language TEXT NOT NULL, source INTEGER,
+    priority INTEGER NOT NULL, digest TEXT NOT NULL, facts TEXT NOT NULL DEFAULT '{}', UNIQUE (title, language));
+CREATE INDEX by_source ON unit (source);
+CREATE TABLE task (unit INTEGER NOT NULL, step INTEGER NOT NULL, part INTEGER NOT NULL, state TEXT NOT NULL,
+    priority INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, not_before REAL NOT NULL DEFAULT 0, owner TEXT,
+    lease_until REAL NOT NULL DEFAULT 0, first INTEGER, stop INTEGER, wall REAL NOT NULL DEFAULT 0,
+    cpu REAL NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '', PRIMARY KEY (unit, step, part)) WITHOUT ROWID;
+CREATE INDEX ready ON task (priority DESC, step DESC, unit, part, not_before) WHERE state = 'waiting';
+CREATE INDEX leased ON task (owner, lease_until) WHERE state = 'running';
+CREATE INDEX broken ON task (unit) WHERE state = 'failed';
+CREATE TABLE history (step INTEGER PRIMARY KEY, film REAL, wall REAL, cpu REAL, count INTEGER);
+CREATE TABLE step (id INTEGER PRIMARY KEY, per_language INTEGER, splits INTEGER);
+CREATE TABLE edge (step INTEGER, before INTEGER);
 """
-SOURCE = ""  # the "language" of a title's source-side work, done once for all of its dubs
+_UNBLOCK = """
+UPDATE task SET state = 'waiting' WHERE state = 'blocked' AND unit IN (SELECT id FROM unit WHERE source IN ({sources}))
+AND NOT EXISTS (SELECT 1 FROM edge e JOIN task d ON d.step = e.before AND d.part = 0
+    AND d.unit IN (task.unit, (SELECT source FROM unit WHERE id = task.unit)) WHERE e.step = task.step AND d.state != 'done')
+AND NOT (part = 0 AND EXISTS (SELECT 1 FROM task p WHERE p.unit = task.unit AND p.step = task.step AND p.part > 0
+    AND p.state != 'done'))
+"""
+_ADD_PARTS = """
+INSERT OR IGNORE INTO task (unit, step, part, state, priority, first, stop)
+SELECT u.id, s.id, p.key + 1, 'blocked', u.priority, json_extract(p.value, '$[0]'), json_extract(p.value, '$[1]')
+FROM unit u JOIN unit f ON f.id = u.source JOIN step s ON s.splits AND s.per_language = (u.language != ''),
+    json_each(f.facts, '$.parts') p
+WHERE u.source IN ({sources})
+AND EXISTS (SELECT 1 FROM task w WHERE w.unit = u.id AND w.step = s.id AND w.part = 0 AND w.state != 'done')
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """One piece of the batch: a title's source side (language ""), or one of its dubs."""
+class Unit:
+    """A title's source side (language ""), or one of its dubs, as the catalogue wants it."""
 
     title: str
     language: str
     priority: int = 0
-    state: str = "waiting"  # waiting | running | done | failed
-    attempts: int = 0
-    seconds: float = 0.0  # wall time of the last attempt
-    error: str = ""
-    digest: str = ""  # of what the catalogue said when it was done
+    digest: str = ""  # of what the catalogue says
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One step of a unit that a run has taken. ``part`` 0 is the step itself, 1, 2 … are parts of its film."""
+
+    title: str
+    language: str
+    step: str
+    part: int = 0
+    frames: tuple[int, int] | None = None  # of a part: the frames that it is about
+    attempts: int = 1  # this one included
 
 
 class Ledger:
-    """The tasks of one catalogue. ``owner`` names this run."""
+    """The tasks of one catalogue. ``owner`` names this run. Raises StorageError where the file cannot be used."""
 
     def __init__(self, path: Path, owner: str, clock=time.time):
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._owner, self._clock = owner, clock
-        self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_TABLE)
+        self.owner, self._clock = owner, clock
+        try:
+            self.db = sqlite3.connect(path, timeout=60, isolation_level=None)
+            self.db.execute("PRAGMA journal_mode=WAL")
+            self.db.execute("PRAGMA synchronous=NORMAL")
+            self._prepare(path)
+        except sqlite3.DatabaseError as error:
+            raise StorageError(f"the batch's ledger {path} cannot be used: {error}") from error
+
+    def _prepare(self, path: Path) -> None:
+        if self.db.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+            return
+        with self.transaction() as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version == VERSION:  # another run was faster
+                return
+            if version or db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                raise StorageError(
+                    f"{path} is the ledger of another dubkit version; delete it: what is finished will be found again"
+                )
+            for statement in _TABLES.split(";"):
+                db.execute(statement)
+            for step in STEPS:
+                number = NUMBER[step.name]
+                db.execute("INSERT INTO step VALUES (?, ?, ?)", (number, step.per_language, step.splits))
+                db.executemany("INSERT INTO edge VALUES (?, ?)", [(number, NUMBER[before]) for before in step.after])
+            db.execute(f"PRAGMA user_version = {VERSION}")
 
     def close(self) -> None:
-        self._db.close()
+        self.db.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._db.execute("BEGIN IMMEDIATE")
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        self.db.execute("BEGIN IMMEDIATE")
         try:
-            yield self._db
+            yield self.db
         except BaseException:
-            self._db.execute("ROLLBACK")
+            self.db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
+        self.db.execute("COMMIT")
 
-    def plan(self, wanted: Iterable[Task], retry_failed: bool = True) -> None:
-        """Makes the ledger hold exactly these tasks. A done task whose digest changed waits again; so does a failed one."""
-        with self._transaction() as db:
+    # ------------------------------------------------------------------------------------------------------- planning
+
+    def plan(self, wanted: Iterable[Unit], again: bool = True) -> None:
+        """Makes the ledger hold exactly these units. One whose digest changed is done again, a title's dubs with its
+        source side; ``again``: so are failed ones."""
+        with self.transaction() as db:
             db.execute("CREATE TEMP TABLE wanted (title TEXT, language TEXT, priority INTEGER, digest TEXT)")
             db.executemany(
-                "INSERT INTO wanted VALUES (?, ?, ?, ?)", ((t.title, t.language, t.priority, t.digest) for t in wanted)
+                "INSERT INTO wanted VALUES (?, ?, ?, ?)", ((u.title, u.language, u.priority, u.digest) for u in wanted)
             )
+            db.execute("CREATE INDEX temp.wanted_key ON wanted (title, language)")
+            db.execute("CREATE TEMP TABLE gone AS SELECT id FROM unit u WHERE NOT EXISTS "
+                       "(SELECT 1 FROM wanted w WHERE w.title = u.title AND w.language = u.language)")  # fmt: skip
+            db.execute("CREATE TEMP TABLE touched AS SELECT u.id FROM unit u JOIN wanted w USING (title, language) "
+                       "WHERE u.digest != w.digest OR EXISTS (SELECT 1 FROM unit s JOIN wanted x ON x.title = s.title "
+                       "AND x.language = '' WHERE s.id = u.source AND s.digest != x.digest)")  # fmt: skip
+            db.execute("DELETE FROM task WHERE unit IN (SELECT id FROM gone)")
+            db.execute("DELETE FROM unit WHERE id IN (SELECT id FROM gone)")
+            db.execute("DELETE FROM task WHERE part > 0 AND unit IN (SELECT id FROM touched)")
+            db.execute("UPDATE task SET state = 'blocked', attempts = 0, not_before = 0, error = '', owner = NULL "
+                       "WHERE unit IN (SELECT id FROM touched)")  # fmt: skip
+            db.execute("UPDATE unit SET facts = '{}' WHERE id IN (SELECT id FROM touched)")
+            if again:
+                db.execute("INSERT INTO touched SELECT DISTINCT unit FROM task WHERE state = 'failed'")
+                db.execute("UPDATE task SET state = 'blocked', attempts = 0, not_before = 0, error = '' "
+                           "WHERE state = 'failed'")  # fmt: skip
+            db.execute("INSERT INTO unit (title, language, priority, digest) SELECT title, language, priority, digest "
+                       "FROM wanted WHERE true ON CONFLICT (title, language) DO UPDATE SET priority = excluded.priority, "
+                       "digest = excluded.digest WHERE priority != excluded.priority OR digest != excluded.digest")  # fmt: skip
+            db.execute("UPDATE unit SET source = (SELECT s.id FROM unit s WHERE s.title = unit.title AND s.language = '') "
+                       "WHERE source IS NULL")  # fmt: skip
+            db.execute("INSERT INTO touched SELECT id FROM unit WHERE id NOT IN (SELECT unit FROM task)")
+            db.execute("INSERT INTO task (unit, step, part, state, priority) SELECT u.id, s.id, 0, 'blocked', u.priority "
+                       "FROM unit u JOIN step s ON s.per_language = (u.language != '') "
+                       "WHERE u.id NOT IN (SELECT unit FROM task) ORDER BY u.id, s.id")  # fmt: skip
             db.execute(
-                "DELETE FROM task WHERE state != 'running' AND NOT EXISTS "
-                "(SELECT 1 FROM wanted w WHERE w.title = task.title AND w.language = task.language)"
+                "UPDATE task SET priority = u.priority FROM unit u WHERE u.id = task.unit AND task.priority != u.priority"
             )
-            db.execute(
-                "INSERT INTO task (title, language, priority, digest) SELECT title, language, priority, digest FROM wanted "
-                "WHERE true ON CONFLICT (title, language) DO UPDATE SET priority = excluded.priority, digest = excluded.digest, "
-                "state = CASE WHEN task.state = 'done' AND task.digest != excluded.digest THEN 'waiting' ELSE task.state END"
-            )
-            if retry_failed:
-                db.execute("UPDATE task SET state = 'waiting', attempts = 0, not_before = 0 WHERE state = 'failed'")
-            db.execute("DROP TABLE wanted")
+            sources = "SELECT source FROM unit WHERE id IN (SELECT id FROM touched)"
+            db.execute(_ADD_PARTS.format(sources=sources))
+            db.execute(_UNBLOCK.format(sources=sources))
+            for table in ("wanted", "gone", "touched"):
+                db.execute(f"DROP TABLE {table}")
 
-    def take(self) -> Task | None:
-        """The next task that can run, now leased to this run: source sides first, then dubs whose source side is done."""
-        now = self._clock()
-        with self._transaction() as db:
+    # -------------------------------------------------------------------------------------------------------- working
+
+    def take(self, steps: Collection[str]) -> Task | None:
+        """The next of these steps that can run, now leased to this run: by priority, then what is nearest to its end."""
+        now, numbers = self._clock(), ",".join(str(NUMBER[step]) for step in steps)
+        with self.transaction() as db:
             row = db.execute(
-                "SELECT * FROM task t WHERE (state = 'waiting' OR (state = 'running' AND lease_until < ?)) AND not_before <= ? "
-                "AND (language = '' OR EXISTS (SELECT 1 FROM task s WHERE s.title = t.title AND s.language = '' AND s.state = 'done')) "
-                "ORDER BY priority DESC, language != '' DESC, rowid LIMIT 1",
-                (now, now),
-            ).fetchone()
+                f"SELECT unit, step, part, attempts, first, stop FROM task WHERE state = 'waiting' AND step IN ({numbers}) "
+                "AND not_before <= ? ORDER BY priority DESC, step DESC, unit, part LIMIT 1", (now,),
+            ).fetchone()  # fmt: skip
             if row is None:
                 return None
-            db.execute(
-                "UPDATE task SET state = 'running', owner = ?, lease_until = ?, attempts = attempts + 1 WHERE title = ? AND language = ?",
-                (self._owner, now + LEASE, row[0], row[1]),
-            )
-        return Task(row[0], row[1], row[2], "running", row[4] + 1)
+            unit, step, part, attempts, first, stop = row
+            db.execute("UPDATE task SET state = 'running', owner = ?, lease_until = ?, attempts = attempts + 1 "
+                       "WHERE unit = ? AND step = ? AND part = ?", (self.owner, now + LEASE, unit, step, part))  # fmt: skip
+            title, language = db.execute("SELECT title, language FROM unit WHERE id = ?", (unit,)).fetchone()
+        frames = None if first is None else (first, stop)
+        return Task(title, language, STEPS[step].name, part, frames, attempts + 1)
 
     def renew(self) -> None:
-        """Keeps this run's leases."""
-        self._db.execute(
-            "UPDATE task SET lease_until = ? WHERE owner = ? AND state = 'running'",
-            (self._clock() + LEASE, self._owner),
+        """Keeps this run's leases, and lets tasks whose lease ran out wait again."""
+        now = self._clock()
+        self.db.execute(
+            "UPDATE task SET lease_until = ? WHERE owner = ? AND state = 'running'", (now + LEASE, self.owner)
+        )
+        self.db.execute(
+            "UPDATE task SET state = 'waiting', owner = NULL WHERE state = 'running' AND lease_until < ?", (now,)
         )
 
-    def finish(self, task: Task, seconds: float) -> None:
-        self._set(task, "done", seconds, "", 0.0)
+    def owners(self) -> list[str]:
+        """The runs that hold tasks, this one left out."""
+        rows = self.db.execute("SELECT DISTINCT owner FROM task WHERE state = 'running' AND owner != ?", (self.owner,))
+        return [row[0] for row in rows]
 
-    def fail(self, task: Task, error: str, seconds: float, retry_after: float | None) -> None:
-        """A failed task waits ``retry_after`` seconds and runs again, or is failed for this run where that is None. The
-        dubs of a failed source side fail with it."""
-        state = "failed" if retry_after is None else "waiting"
-        self._set(task, state, seconds, error, self._clock() + (retry_after or 0.0))
-        if state == "failed" and task.language == SOURCE:
-            self._db.execute(
-                "UPDATE task SET state = 'failed', error = ? WHERE title = ? AND language != '' AND state = 'waiting'",
-                (f"its source side failed: {error}", task.title),
-            )
+    def release(self, owner: str) -> None:
+        """The tasks of a run that is dead wait again."""
+        self.db.execute(
+            "UPDATE task SET state = 'waiting', owner = NULL WHERE state = 'running' AND owner = ?", (owner,)
+        )
+
+    def finish(self, task: Task, wall: float, cpu: float, facts: dict[str, Any]) -> bool:
+        """The task is done, and what came after it may run. False where the lease was lost: another run has it now."""
+        facts, number = dict(facts), NUMBER[task.step]
+        ran = facts.pop("ran", True)
+        with self.transaction() as db:
+            if not self._settle(task, "state = 'done', error = '', wall = ?, cpu = ?", wall, cpu):
+                return False
+            unit, source = db.execute(
+                "SELECT id, source FROM unit WHERE title = ? AND language = ?", (task.title, task.language)
+            ).fetchone()
+            if facts:
+                db.execute("UPDATE unit SET facts = json_patch(facts, ?) WHERE id = ?", (json.dumps(facts), unit))
+            seconds = db.execute("SELECT json_extract(facts, '$.seconds') FROM unit WHERE id = ?", (source,)).fetchone()
+            if ran and seconds[0]:
+                film = seconds[0] if task.part == 0 else 0.0  # a part adds to the time of its step, not to the film
+                db.execute("INSERT INTO history VALUES (?, ?, ?, ?, 1) ON CONFLICT (step) DO UPDATE SET film = film + "
+                           "excluded.film, wall = wall + excluded.wall, cpu = cpu + excluded.cpu, count = count + 1",
+                           (number, film, wall, cpu))  # fmt: skip
+            if facts.get("parts"):
+                db.execute(_ADD_PARTS.format(sources="?"), (source,))
+            db.execute(_UNBLOCK.format(sources="?"), (source,))
+        return True
+
+    def fail(self, task: Task, error: str, wall: float, cpu: float, retry_after: float | None) -> None:
+        """A failed task waits ``retry_after`` seconds and runs again, or is failed for this run where that is None; what
+        comes after it then fails too."""
+        with self.transaction() as db:
+            if retry_after is not None:
+                self._settle(task, "state = 'waiting', error = ?, wall = ?, cpu = ?, not_before = ?", error, wall, cpu,
+                             self._clock() + retry_after)  # fmt: skip
+                return
+            if not self._settle(task, "state = 'failed', error = ?, wall = ?, cpu = ?", error, wall, cpu):
+                return
+            after = [str(number) for number in downstream(task.step)] + ([str(NUMBER[task.step])] if task.part else [])
+            units = "SELECT id FROM unit WHERE title = ?" + (" AND language = ?" if task.language else "")
+            keys = (task.title, task.language) if task.language else (task.title,)
+            db.execute("UPDATE task SET state = 'failed', error = '' WHERE (state = 'blocked' OR state = 'waiting' AND "
+                       f"part = 0) AND step IN ({','.join(after) or 'NULL'}) AND unit IN ({units})", keys)  # fmt: skip
 
     def give_back(self, task: Task) -> None:
         """A task that was stopped by the user: it waits, and the attempt does not count."""
-        self._db.execute(
-            "UPDATE task SET state = 'waiting', owner = NULL, attempts = attempts - 1 WHERE title = ? AND language = ?",
-            (task.title, task.language),
+        self._settle(task, "state = 'waiting', attempts = attempts - 1")
+
+    def _settle(self, task: Task, change: str, *values: Any) -> bool:
+        done = self.db.execute(
+            f"UPDATE task SET {change}, owner = NULL WHERE unit = (SELECT id FROM unit WHERE title = ? AND language = ?) "
+            "AND step = ? AND part = ? AND state = 'running' AND owner = ?",
+            (*values, task.title, task.language, NUMBER[task.step], task.part, self.owner),
         )
+        return done.rowcount == 1
 
-    def _set(self, task: Task, state: str, seconds: float, error: str, not_before: float) -> None:
-        self._db.execute(
-            "UPDATE task SET state = ?, seconds = ?, error = ?, not_before = ?, owner = NULL WHERE title = ? AND language = ?",
-            (state, seconds, error, not_before, task.title, task.language),
-        )
+    # --------------------------------------------------------------------------------------------------------- asking
 
-    def tasks(self) -> list[Task]:
-        rows = self._db.execute(
-            "SELECT title, language, priority, state, attempts, seconds, error, digest FROM task ORDER BY rowid"
-        )
-        return [Task(*row) for row in rows]
+    def open(self) -> bool:
+        """Whether anything runs or can run, here or in another run."""
+        return self.db.execute("SELECT EXISTS (SELECT 1 FROM task WHERE state = 'waiting') "
+                               "OR EXISTS (SELECT 1 FROM task WHERE state = 'running')").fetchone()[0] == 1  # fmt: skip
 
-    def counts(self) -> dict[str, int]:
-        """State → number of tasks."""
-        return dict(self._db.execute("SELECT state, count(*) FROM task GROUP BY state"))
-
-    def next_wait(self) -> float | None:
-        """Seconds until some task may run: 0 now, None when nothing will without another run's doing."""
-        row = self._db.execute("SELECT min(not_before) FROM task WHERE state = 'waiting'").fetchone()
-        return None if row[0] is None else max(0.0, row[0] - self._clock())
+    def finished(self, title: str) -> bool:
+        """Whether every task of a title is done."""
+        return self.db.execute("SELECT NOT EXISTS (SELECT 1 FROM task JOIN unit ON unit.id = task.unit WHERE title = ? "
+                               "AND state != 'done')", (title,)).fetchone()[0] == 1  # fmt: skip

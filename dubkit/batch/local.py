@@ -1,113 +1,176 @@
-"""The local engine: one process a task, so that a task that dies takes nothing with it and its memory is given back."""
+"""The local engine: worker processes of this machine, each doing one job after another.
+
+A worker that dies takes only its own job with it. After some jobs a worker is replaced, which gives back what packages
+keep in memory. Workers started by a run that is gone end at their next progress report.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
+from dubkit.batch.base import Job, Listener, Result, Work, carry_out
+from dubkit.batch.graph import Need
 from dubkit.batch.ledger import Task
-from dubkit.errors import DubkitError
+from dubkit.batch.slots import Grant, Slots, gpu_memory
+from dubkit.errors import Cancelled
 from dubkit.project.events import Event
 
+JOBS_PER_WORKER = 25
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of a task. ``passing``: an error that may pass (lost worker, memory, file system), so worth a retry."""
 
-    task: Task
-    seconds: float
-    error: str | None = None
-    passing: bool = False
+@dataclass(slots=True, eq=False)
+class _Worker:
+    process: multiprocessing.Process
+    pipe: Connection
+    gpu: str | None
+    jobs: int = 0
+    job: Job | None = None
+    grant: Grant | None = None
+    started: float = 0.0
 
 
 class LocalPool:
-    """Up to ``workers`` tasks at once. ``work(task, listener)`` runs in a fresh process; it must be importable."""
+    """Up to ``workers`` jobs at once (none given: half as many as there are cores). ``work`` must be importable."""
 
-    def __init__(
-        self,
-        workers: int,
-        work: Callable[[Task, Callable[[Event], None]], None],
-        listener: Callable[[Task, Event], None],
-    ):
-        self.workers, self._work, self._listener = workers, work, listener
+    def __init__(self, workers: int | None, address: str | None, work: Work, listener: Listener):
+        if address:
+            raise ValueError("the local engine has no address; use --engine ray")
+        cores = os.cpu_count() or 1
+        self._slots = Slots(workers or max(1, cores // 2), cores, gpu_memory())
+        self._work, self._listener = work, listener
         self._context = multiprocessing.get_context("spawn")
-        self._running: dict[Connection, tuple[Task, multiprocessing.Process, float]] = {}
-        self._said: dict[Connection, tuple[str | None, bool]] = {}
+        self._workers: list[_Worker] = []
 
     @property
-    def free(self) -> int:
-        return self.workers - len(self._running)
+    def gpus(self) -> bool:
+        return bool(self._slots.gpus)
 
-    def start(self, task: Task) -> None:
-        ours, theirs = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_child, args=(self._work, task, theirs))
-        process.start()
-        theirs.close()
-        self._running[ours] = (task, process, time.monotonic())
+    @property
+    def pids(self) -> list[int]:
+        """The worker processes."""
+        return [worker.process.pid for worker in self._workers]
+
+    def refuses(self, need: Need) -> str | None:
+        return self._slots.refuses(need)
+
+    def fits(self, need: Need) -> bool:
+        return self._slots.place(need) is not None
+
+    def start(self, job: Job, need: Need) -> None:
+        grant = self._slots.place(need)
+        idle = [worker for worker in self._workers if worker.job is None]
+        worker = next((worker for worker in idle if worker.gpu == grant.gpu), None)
+        if worker is None:
+            if idle and len(self._workers) >= self._slots.workers:
+                self._retire(idle[0])  # it is bound to another card
+            worker = self._hire(grant.gpu)
+        worker.job, worker.grant, worker.started = job, grant, time.monotonic()
+        self._slots.hold(grant)
+        with suppress(OSError):  # it has just died; poll finds that out
+            worker.pipe.send(job)
 
     def poll(self, timeout: float) -> Iterator[Result]:
-        """Hands events to the listener and yields the tasks that ended."""
-        if not self._running:
+        busy = {worker.pipe: worker for worker in self._workers if worker.job}
+        if not busy:
             time.sleep(timeout)
             return
-        for pipe in wait(list(self._running), timeout):
-            task, process, started = self._running[pipe]
+        for pipe in wait(list(busy), timeout):
+            worker = busy[pipe]
             try:
                 message = pipe.recv()
             except (EOFError, OSError):
-                process.join()
-                del self._running[pipe]
-                pipe.close()
-                error, passing = self._said.pop(pipe, (f"its process died (exit code {process.exitcode})", True))
-                yield Result(task, time.monotonic() - started, error, passing)
+                worker.process.join()
+                seconds = time.monotonic() - worker.started
+                error = f"its process died (exit code {worker.process.exitcode})"
+                result = Result(worker.job.task, seconds, error=error, passing=True)
+                self._free(worker)
+                self._retire(worker)
+                yield result
                 continue
             if isinstance(message, Event):
-                self._listener(task, message)
+                self._listener(worker.job.task, message)
             else:
-                self._said[pipe] = message
+                self._free(worker)
+                if worker.jobs >= JOBS_PER_WORKER:
+                    self._retire(worker)
+                yield message
 
     def stop(self) -> list[Task]:
-        """Ends all processes at once and returns their tasks; what they had finished on disk stays."""
-        stopped = [task for task, _, _ in self._running.values()]
-        for pipe, (_, process, _) in self._running.items():
-            process.terminate()
-            process.join(5)
-            if process.is_alive():
-                process.kill()
-                process.join()
-            pipe.close()
-        self._running.clear()
+        stopped = [worker.job.task for worker in self._workers if worker.job]
+        for worker in list(self._workers):
+            if worker.job:
+                worker.process.terminate()
+            self._retire(worker)
         return stopped
 
+    def _hire(self, gpu: str | None) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(self._work, theirs), daemon=False)
+        with _environment(gpu, int(self._slots.share), bool(self._slots.gpus)):
+            process.start()
+        theirs.close()
+        worker = _Worker(process, ours, gpu)
+        self._workers.append(worker)
+        return worker
 
-def _child(work: Callable[[Task, Callable[[Event], None]], None], task: Task, pipe: Connection) -> None:
-    last = 0.0
+    def _free(self, worker: _Worker) -> None:
+        self._slots.free(worker.grant)
+        worker.jobs += 1
+        worker.job = worker.grant = None
 
-    def listener(event: Event) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if event.kind != "progress" or now - last > 0.5:
-            last = now
-            with suppress(OSError):  # the parent is gone; the work goes on to its next safe point
-                pipe.send(event)
+    def _retire(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        worker.pipe.close()  # which an idle worker takes for its end
+        worker.process.join(5)
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
 
+
+@contextmanager
+def _environment(gpu: str | None, threads: int, has_gpus: bool) -> Iterator[None]:
+    """What a worker inherits: how many threads its packages may use, and which card it sees."""
+    change = {"OMP_NUM_THREADS": str(threads)}
+    if has_gpus:
+        change["CUDA_VISIBLE_DEVICES"] = gpu or ""
+    before = {key: os.environ.get(key) for key in change}
+    os.environ.update(change)
     try:
-        work(task, listener)
-        pipe.send((None, False))
-    except DubkitError as error:
-        pipe.send((str(error), passes(error)))
-    except MemoryError as error:
-        pipe.send((f"out of memory: {error}", True))
-    except Exception as error:
-        pipe.send((f"{type(error).__name__}: {error}", False))
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
 
 
-def passes(error: DubkitError) -> bool:
-    """Whether trying again can help: a full disk or a killed program can pass, a bad file cannot."""
-    from dubkit.errors import ProcessError, StorageError
+def _serve(work: Work, pipe: Connection) -> None:
+    """A worker's life: jobs until the pool closes the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which then ends its workers
+    guard = threading.Lock()
 
-    return isinstance(error, (ProcessError, StorageError))
+    def send(message: Event | Result) -> None:
+        with guard:
+            pipe.send(message)
+
+    def say(event: Event) -> None:
+        try:
+            send(event)
+        except OSError as error:
+            raise Cancelled("the run that this worker belonged to is gone") from error
+
+    while True:
+        try:
+            job = pipe.recv()
+            send(carry_out(job, work, say))
+        except (EOFError, OSError):
+            return

@@ -1,75 +1,139 @@
-"""The batch report: one row a dub, as CSV for a spreadsheet and HTML for a person."""
+"""The batch report: one row a dub, as CSV for a spreadsheet and HTML for a person. Written from the ledger alone."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import os
+from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from dubkit.batch.ledger import SOURCE, Task
-from dubkit.batch.run import batch_folder, outcomes
+from dubkit.batch.ledger import SOURCE, Ledger
+from dubkit.batch.status import UnitStatus, units
+from dubkit.batch.titles import batch_folder
 from dubkit.files import atomic_write
 
-_COLUMNS = ("title", "language", "state", "attempts", "seconds", "lines", "undecided", "frames", "frames_altered", "loudness",
-            "warnings", "error", "film")  # fmt: skip
+COLUMNS = ("title", "language", "state", "duration", "speakers", "lines", "dubbed", "undecided", "frames_altered", "lse_d",
+           "lse_c", "av_offset", "loudness", "wall", "compute", "source_wall", "source_compute", "attempts", "warnings",
+           "error", "film")  # fmt: skip
+_HEAD = {
+    "duration": "duration", "lines": "lines", "dubbed": "dubbed", "lse_d": "LSE-D", "lse_c": "LSE-C",
+    "av_offset": "AV offset", "loudness": "LUFS", "wall": "wall", "compute": "compute", "source_wall": "wall, source",
+    "source_compute": "compute, source", "frames_altered": "frames altered",
+}  # fmt: skip
+_TIMES = ("wall", "compute", "source_wall", "source_compute", "duration")
 _STYLE = """
-:root { color-scheme: light dark; } body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; }
+:root { color-scheme: light dark; --line: #8884; --soft: #8882; }
+body { font: 14px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 110rem; padding: 0 1rem; }
+h1 { font-size: 1.4rem; margin-bottom: 0; } p { margin-top: .2rem; opacity: .8; } .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; }
-th { border-bottom: 2px solid #8884; } tr + tr td { border-top: 1px solid #8882; } .failed { color: #c33; } .n { text-align: right; }
+th { border-bottom: 2px solid var(--line); font-weight: 600; } tr + tr td { border-top: 1px solid var(--soft); }
+td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } th.n { text-align: right; }
+td.title { white-space: nowrap; } .failed { color: #c33; } .waiting, .running { opacity: .6; } .wide { min-width: 16rem; }
 """
 
 
-def write_batch_report(catalogue: Path, tasks: tuple[Task, ...]) -> tuple[Path, Path]:
+def write_batch_report(catalogue: Path, ledger: Ledger) -> tuple[Path, Path]:
     """Writes ``report.csv`` and ``report.html`` into the batch's folder."""
-    state = {(task.title, task.language): task for task in tasks}
-    rows = [
-        _row(state.get((title.title, language), Task(title.title, language)), state.get((title.title, SOURCE)), outcome)
-        for title, language, outcome in outcomes(catalogue)
-    ]
-    folder = batch_folder(catalogue)
+    rows, folder = list(_rows(units(ledger))), batch_folder(catalogue)
     buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, _COLUMNS, extrasaction="ignore", lineterminator="\r\n")
+    writer = csv.DictWriter(buffer, COLUMNS, extrasaction="ignore", lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({**row, "warnings": "; ".join(row["warnings"])} for row in rows)
     atomic_write(folder / "report.csv", ("\ufeff" + buffer.getvalue()).encode())
     atomic_write(folder / "report.html", _page(catalogue, rows, folder).encode())
     return folder / "report.csv", folder / "report.html"
 
 
-def _row(task: Task, source: Task | None, outcome: Any) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "title": task.title, "language": task.language, "state": task.state, "attempts": task.attempts,
-        "seconds": round(task.seconds, 1), "error": task.error, "film": str(outcome.film), "page": outcome.report,
+def _rows(found: Iterable[UnitStatus]) -> Iterable[dict[str, Any]]:
+    """One row a dub. What the source side took stands beside each of its dubs; it was spent once for all of them."""
+    source: UnitStatus | None = None
+    for unit in found:
+        if unit.language == SOURCE:
+            source = unit
+            if unit.state == "failed" and unit.error and not unit.facts:  # a broken project file has no dubs
+                yield _row(unit, unit) | {"language": "(all)"}
+            continue
+        if source is not None and source.title == unit.title:
+            yield _row(unit, source)
+
+
+def _row(unit: UnitStatus, source: UnitStatus) -> dict[str, Any]:
+    facts, sync = unit.facts, unit.facts.get("sync") or {}
+    row = {
+        key: facts.get(key) for key in ("lines", "dubbed", "undecided", "frames_altered", "loudness", "film", "page")
+    }
+    error = unit.error or source.error
+    return row | {
+        "title": unit.title, "language": unit.language, "state": unit.state, "duration": source.facts.get("seconds"),
+        "speakers": source.facts.get("speakers"), "wall": round(unit.wall, 1), "compute": round(unit.cpu, 1),
+        "source_wall": round(source.wall, 1), "source_compute": round(source.cpu, 1),
+        "attempts": max(unit.attempts, source.attempts), "error": error if unit.state != "done" else "",
+        "warnings": [*source.facts.get("warnings", []), *facts.get("warnings", [])],
+        "film": facts.get("sent") or facts.get("film"),
+        **{key: sync.get(key) for key in ("lse_d", "lse_c", "av_offset")},
     }  # fmt: skip
-    if not task.error and source is not None and source.state == "failed":
-        row["error"] = source.error
-    report = outcome.report.with_suffix(".json")
-    if task.state == "done" and report.is_file():
-        said = json.loads(report.read_text("utf-8"))
-        faces = [face["state"] for line in said["lines"] for face in line["faces"]]
-        row |= {
-            "lines": len(said["lines"]), "undecided": faces.count("undecided"), "frames": said["source"]["frames"],
-            "frames_altered": said["result"]["frames_altered"], "loudness": said["voice"]["loudness"]["integrated_lufs"],
-            "warnings": "; ".join(said["source"]["warnings"]),
-        }  # fmt: skip
-    return row
 
 
 def _page(catalogue: Path, rows: list[dict[str, Any]], folder: Path) -> str:
-    done = sum(row["state"] == "done" for row in rows)
-    body = []
-    for row in rows:
-        link = escape(os.path.relpath(row["page"], folder).replace(os.sep, "/"), quote=True)
-        name = f'<a href="{link}">{escape(row["title"])}</a>' if row["page"].exists() else escape(row["title"])
-        cells = [name, *(escape(str(row.get(key, ""))) for key in _COLUMNS[1:-1])]
-        body.append(f'<tr class="{escape(row["state"])}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
-    head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in _COLUMNS[:-1])
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(catalogue.name)}</title><style>{_STYLE}</style>'
-        f"<h1>{escape(catalogue.name)}</h1><p>{done} of {len(rows)} dubs are done.</p>"
-        f"<table><tr>{head}</tr>{''.join(body)}</table></html>\n"
+    done, failed = (sum(row["state"] == state for row in rows) for state in ("done", "failed"))
+    films = sum(row["duration"] or 0 for row in rows if row["state"] == "done")
+    compute = sum(row["compute"] for row in rows) + sum(
+        {row["title"]: row["source_compute"] for row in rows}.values()
+    )  # the source side once
+    head = "".join(f"<th{_class(key)}>{_HEAD.get(key, key)}</th>" for key in COLUMNS)
+    body = "".join(f'<tr class="{row["state"]}">{_cells(row, folder)}</tr>' for row in rows)
+    said = (
+        f"{done} of {len(rows)} dubs are done{f', {failed} failed' if failed else ''}. "
+        f"{_time(films)} of dubbed film, {_time(compute)} of processor time."
     )
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{escape(catalogue.name)}</title><style>{_STYLE}</style><h1>{escape(catalogue.name)}</h1><p>{said}</p>"
+        f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div></html>\n'
+    )
+
+
+def _class(key: str) -> str:
+    words = {"title": "title", "warnings": "wide", "error": "wide"}
+    number = key not in ("title", "language", "state", "warnings", "error", "film")
+    return f' class="{words.get(key, "n" if number else "")}"'
+
+
+def _cells(row: dict[str, Any], folder: Path) -> str:
+    return "".join(f"<td{_class(key)}>{_cell(key, row, folder)}</td>" for key in COLUMNS)
+
+
+def _cell(key: str, row: dict[str, Any], folder: Path) -> str:
+    value = row.get(key)
+    if value is None or value == "" or value == []:
+        return ""
+    if key == "title" and row.get("page"):
+        return _link(row["page"], str(value), folder)
+    if key == "film":
+        name = str(value).replace(os.sep, "/").rpartition("/")[2]
+        return escape(str(value)) if "://" in str(value) else _link(str(value), name, folder)
+    if key == "warnings":
+        return "<br>".join(escape(str(warning)) for warning in value)
+    if key in _TIMES:
+        return _time(value)
+    return escape(f"{value:.2f}" if isinstance(value, float) else str(value))
+
+
+def _link(path: str, text: str, folder: Path) -> str:
+    try:
+        target = os.path.relpath(path, folder).replace(os.sep, "/")
+    except ValueError:  # another drive
+        target = Path(path).as_uri()
+    return f'<a href="{escape(target, quote=True)}">{escape(text)}</a>'
+
+
+def _time(seconds: float) -> str:
+    """1:02:03, 2:03, or 3.4 s."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

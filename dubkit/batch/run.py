@@ -5,164 +5,224 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+import time
+import uuid
+from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-import tomlkit
+from filelock import FileLock, Timeout
 
-from dubkit.batch.catalog import Catalogue, Title, load_catalogue, projects
+from dubkit.batch import status
+from dubkit.batch.base import ENGINES, BatchEngine, Job, Listener, Result, Work
+from dubkit.batch.catalog import Catalogue, Title, load_catalogue
+from dubkit.batch.estimate import Estimate, estimate
+from dubkit.batch.graph import NUMBER, STEPS, Need, needs
 from dubkit.batch.ledger import SOURCE, Ledger, Task
-from dubkit.batch.local import LocalPool, Result
-from dubkit.digest import value_digest
-from dubkit.errors import StorageError
-from dubkit.files import atomic_write
-from dubkit.project import layers, schema
+from dubkit.batch.remote import is_address
+from dubkit.batch.titles import Prepared, batch_folder, prepare, units
+from dubkit.batch.work import do_job, needs_space
+from dubkit.engines import create
+from dubkit.errors import DubkitError
+from dubkit.project import layers
 from dubkit.project.events import Event
-from dubkit.project.pipeline import Outcome, Pipeline
 
 ATTEMPTS = 3
 BACK_OFF = (5.0, 30.0)  # seconds before the second and third attempt
-MIN_FREE = 2 << 30  # bytes of disk that a run does not touch
-Listener = Callable[[Task, Event], None]
-Work = Callable[[dict[str, str], Task, Callable[[Event], None]], None]
+TICK = 5.0  # seconds between renewals of the leases
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run of a catalogue came to."""
+    """What a run of a catalogue came to: every source side (language "") and every dub."""
 
-    tasks: tuple[Task, ...]
+    units: tuple[status.UnitStatus, ...]
 
     @property
-    def failed(self) -> tuple[Task, ...]:
-        return tuple(task for task in self.tasks if task.state == "failed")
+    def failed(self) -> tuple[status.UnitStatus, ...]:
+        return tuple(unit for unit in self.units if unit.state == "failed")
 
     @property
     def succeeded(self) -> bool:
-        return all(task.state == "done" for task in self.tasks)
+        return all(unit.state == "done" for unit in self.units)
 
 
-def batch_folder(catalogue: Path) -> Path:
-    """Where a batch keeps its ledger, generated projects and report: beside the catalogue."""
-    return catalogue.resolve().parent / f"{catalogue.stem}.batch"
+def open_ledger(path: Path) -> Ledger:
+    """The ledger of a catalogue, for a run of its own."""
+    return Ledger(batch_folder(path) / "ledger.sqlite", f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}")
 
 
 def plan(path: Path, ledger: Ledger) -> Catalogue:
-    """Puts a catalogue's tasks into the ledger and writes the projects of its titles. Raises ProjectError."""
+    """Puts what a catalogue wants into the ledger. Raises ProjectError."""
     catalogue = load_catalogue(path)
-    tasks = []
-    for title, file in _projects(catalogue, path, ledger):
-        said = file.project.model_dump(mode="json", by_alias=True)
-        targets = said.pop("target")
-        tasks.append(Task(title.title, SOURCE, title.priority, digest=value_digest(said)))
-        tasks += [
-            Task(title.title, lang, title.priority, digest=value_digest([said, t])) for lang, t in targets.items()
-        ]
-    ledger.plan(tasks)
+    ledger.plan(units(catalogue, path))
     return catalogue
 
 
-def _projects(catalogue: Catalogue, path: Path, ledger: Ledger):
-    for title, file in projects(catalogue, path):
-        if not title.project:
-            said = file.project.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-            text = tomlkit.dumps({"schema": schema.SCHEMA, **_without_none(said)}).encode()
-            if not file.path.exists() or file.path.read_bytes() != text:
-                atomic_write(file.path, text)
-        yield title, file
-
-
-def _without_none(value):
-    if isinstance(value, dict):
-        return {k: _without_none(v) for k, v in value.items() if v is not None}
-    return [_without_none(v) for v in value] if isinstance(value, (list, tuple)) else value
-
-
-def run_catalogue(
-    path: Path,
-    workers: int = 1,
-    listener: Listener = lambda task, event: None,
-    work: Work | None = None,
-) -> Summary:
-    """Brings every dub of a catalogue up to date. A title that fails is a row of the summary, never the end of the run.
-
-    ``work(projects by title, task, listener)`` does one task in a process of its own; the default runs the pipeline.
-
-    Raises ProjectError (a catalogue that cannot be read) or StorageError (no disk to work on).
-    """
+def plan_catalogue(path: Path) -> Estimate:
+    """Plans and says what a run would take; runs nothing. Raises ProjectError or StorageError."""
     path = Path(path)
-    ledger = Ledger(batch_folder(path) / "ledger.sqlite", f"{socket.gethostname()}:{os.getpid()}")
+    ledger = open_ledger(path)
     try:
-        catalogue = plan(path, ledger)
-        _check_disk(batch_folder(path))
-        where = {title.title: str(file.path) for title, file in projects(catalogue, path)}
-        pool = LocalPool(workers, partial(work or do_task, where), listener)
-        try:
-            _loop(ledger, pool)
-        finally:
-            for task in pool.stop():
-                ledger.give_back(task)
-        return Summary(tuple(ledger.tasks()))
+        return expected(plan(path, ledger), path, ledger)
     finally:
         ledger.close()
 
 
-def _loop(ledger: Ledger, pool: LocalPool) -> None:
-    running = 0
-    while True:
-        while pool.free and (task := ledger.take()):
-            pool.start(task)
-            running += 1
-        if not running and ledger.next_wait() is None:
-            return
-        if not running and ledger.counts().get("waiting", 0) and not _possible(ledger):
-            return
-        for result in pool.poll(0.5):
-            running -= 1
-            _settle(ledger, result)
-        ledger.renew()
+def expected(catalogue: Catalogue, path: Path, ledger: Ledger) -> Estimate:
+    """Time and disk of what is left of a planned catalogue."""
+    base = path.resolve().parent
+    films = {t.title: base / t.film for t in catalogue.title if t.film and not is_address(t.film)}
+    return estimate(ledger, films.get)
 
 
-def _possible(ledger: Ledger) -> bool:
-    """Whether some waiting task will become ready without anything else running."""
-    tasks = ledger.tasks()
-    ready = {t.title for t in tasks if t.language == SOURCE and t.state in ("done", "waiting", "running")}
-    return any(t.state == "waiting" and t.title in ready for t in tasks)
+def run_catalogue(
+    path: Path,
+    workers: int | None = None,
+    listener: Listener = lambda task, event: None,
+    *,
+    engine: str = "local",
+    address: str | None = None,
+    work: Work = do_job,
+    check_disk: bool = True,
+) -> Summary:
+    """Brings every dub of a catalogue up to date. A title that fails is a row of the summary, never the end of the run.
 
+    ``workers``: tasks at once (none: what the engine takes for sensible). ``engine``: local, or ray with the ``address`` of a
+    cluster (none: one of this machine, started for this run). ``work(job, listener)`` does one task in a worker.
 
-def _settle(ledger: Ledger, result: Result) -> None:
-    if result.error is None:
-        ledger.finish(result.task, result.seconds)
-    else:
-        again = result.passing and result.task.attempts < ATTEMPTS
-        ledger.fail(result.task, result.error, result.seconds, BACK_OFF[result.task.attempts - 1] if again else None)
-
-
-def do_task(where: dict[str, str], task: Task, listener: Callable[[Event], None]) -> None:
-    """One task through the pipeline; runs in a process of its own."""
-    file = schema.load(Path(where[task.title]))
-    settings, _ = layers.merged(file)
-    pipeline = Pipeline(file, settings, listener)
-    if task.language == SOURCE:
-        pipeline.run(until="match", wait=600)
-    else:
-        pipeline.run([task.language], wait=600)
-
-
-def _check_disk(folder: Path) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < MIN_FREE:
-        raise StorageError(
-            f"only {free / 2**30:.1f} GiB are free at {folder}; a batch needs at least {MIN_FREE >> 30} GiB to start"
-        )
-
-
-def outcomes(path: Path) -> Iterator[tuple[Title, str, Outcome]]:
-    """Title, language and where the finished film and its report are (or will be), for every dub of a catalogue."""
+    Raises ProjectError (a catalogue that cannot be read), StorageError (not enough disk) or EngineUnavailable.
+    """
     path = Path(path)
-    for title, file in projects(load_catalogue(path), path):
-        pipeline = Pipeline(file, layers.merged(file)[0])
-        for language in file.project.target:
-            yield title, language, pipeline.outcome(language)
+    ledger = open_ledger(path)
+    try:
+        with _alive(path, ledger):
+            run = _Run(path, plan(path, ledger), ledger, listener)
+            if check_disk:
+                needs_space(batch_folder(path), expected(run.catalogue, path, ledger).disk)
+            run.work_on(create("batch engine", ENGINES, engine, workers=workers, address=address, work=work,
+                               listener=listener))  # fmt: skip
+        return Summary(tuple(status.units(ledger)))
+    finally:
+        ledger.close()
+
+
+@contextmanager
+def _alive(path: Path, ledger: Ledger):
+    """Holds a lock that only a living run holds, so that others can take over the tasks of a dead one at once."""
+    mark = batch_folder(path) / "runs" / ledger.owner
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(mark):
+        yield
+    mark.unlink(missing_ok=True)
+
+
+class _Run:
+    """One run over a planned catalogue."""
+
+    def __init__(self, path: Path, catalogue: Catalogue, ledger: Ledger, listener: Listener):
+        self.path, self.catalogue, self.ledger, self.listener = path, catalogue, ledger, listener
+        self._titles: dict[str, Title] = {title.title: title for title in catalogue.title}
+        self._prepared: dict[str, Prepared] = {}
+        self._sources = Counter(title.film for title in catalogue.title if title.film and is_address(title.film))
+        self._ticked = 0.0
+
+    def work_on(self, engine: BatchEngine) -> None:
+        """Until nothing can run any more, here or in another run over the same catalogue."""
+        said = {name: {"cpus": r.cpus, "gpu_gib": r.gpu_gib} for name, r in self.catalogue.resources.items()}
+        wanted = needs(said, engine.gpus)
+        try:
+            while True:
+                self._tick()
+                while task := self.ledger.take(
+                    [name for name, need in wanted.items() if self._may_start(engine, need)]
+                ):
+                    self._start(task, engine, wanted[task.step])
+                results = list(engine.poll(0.5))
+                for result in results:
+                    self._settle(result)
+                if not results and not self.ledger.open():
+                    return
+        finally:
+            for task in engine.stop():
+                self.ledger.give_back(task)
+
+    @staticmethod
+    def _may_start(engine: BatchEngine, need: Need) -> bool:
+        return engine.refuses(need) is not None or engine.fits(need)  # what is refused is taken, and fails by name
+
+    def _start(self, task: Task, engine: BatchEngine, need: Need) -> None:
+        try:
+            job = self._job(task)
+            refused = engine.refuses(need) or self._wants_gpu(task, need)
+        except DubkitError as error:
+            self._settle(Result(task, error=str(error)))
+            return
+        if refused:
+            hint = f"set resources.{task.step}.gpu_gib = 0 and the device to auto, or give it one"
+            self._settle(Result(task, error=f"the step {task.step} cannot run here: {refused}; {hint}"))
+        else:
+            engine.start(job, need)
+
+    def _job(self, task: Task) -> Job:
+        if task.title not in self._titles:
+            raise DubkitError("another run over this catalogue planned it from another version of the file")
+        title, prepared = self._titles[task.title], self._prepared.get(task.title)
+        if prepared is None:
+            prepared = self._prepared[task.title] = prepare(self.catalogue, title, self.path)
+        side = [SOURCE, task.language] if task.language else [SOURCE]
+        downloads = tuple(pair for language in side for pair in prepared.downloads.get(language, ()))
+        return Job(task, str(prepared.file.path), downloads, prepared.uploads.get(task.language),
+                   self.catalogue.split_seconds, self.catalogue.score, self.catalogue.keep_pieces)  # fmt: skip
+
+    def _wants_gpu(self, task: Task, need: Need) -> str | None:
+        """A title may insist on a GPU; where it would get none, that is said now and not after a wait."""
+        section, _, key = STEPS[NUMBER[task.step]].device.partition(".")
+        if section and not need.gpu_gib:
+            settings, _ = layers.merged(self._prepared[task.title].file)
+            if getattr(getattr(settings, section), key) == "cuda":
+                return f"{section}.{key} is 'cuda' and it gets no GPU"
+        return None
+
+    def _settle(self, result: Result) -> None:
+        task = result.task
+        if result.error is None:
+            if self.ledger.finish(task, result.wall, result.cpu, result.facts) and self.ledger.finished(task.title):
+                self._clean(task.title)
+            return
+        again = result.passing and task.attempts < ATTEMPTS
+        self.ledger.fail(task, result.error, result.wall, result.cpu, BACK_OFF[task.attempts - 1] if again else None)
+        text = f"{result.error} (attempt {task.attempts}{', will be tried again' if again else ''})"
+        self.listener(task, Event("retry" if again else "failed", task.step, task.language or None, text=text))
+
+    def _clean(self, title: str) -> None:
+        """A finished title gives back what was brought for it, unless another title is made from the same address."""
+        prepared = self._prepared.pop(title, None)
+        film = self._titles[title].film
+        if prepared is None or self.catalogue.keep_downloads:
+            return
+        self._sources[film] -= 1
+        for language, pairs in prepared.downloads.items():
+            for address, path in pairs:
+                if language or address != film or self._sources[film] <= 0:
+                    shutil.rmtree(Path(path).parent, ignore_errors=True)
+
+    def _tick(self) -> None:
+        if time.monotonic() - self._ticked < TICK and self._ticked:
+            return
+        self._ticked = time.monotonic()
+        self.ledger.renew()
+        for owner in self.ledger.owners():
+            if _dead(batch_folder(self.path) / "runs" / owner):
+                self.ledger.release(owner)
+
+
+def _dead(mark: Path) -> bool:
+    """Whether the run behind a mark has ended without giving back its tasks."""
+    try:
+        with FileLock(mark, timeout=0):
+            mark.unlink(missing_ok=True)
+            return True
+    except Timeout:
+        return False

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
-import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.live import Live
 from rich.table import Table
 
-from dubkit.cli.common import err, out
+from dubkit.cli.common import out
 
 
 class _RunByDefault(typer.core.TyperGroup):
@@ -29,94 +24,123 @@ app = typer.Typer(
     cls=_RunByDefault, help="Dub a catalogue (TOML or CSV) of titles into many languages.", no_args_is_help=True
 )
 _Catalogue = Annotated[Path, typer.Argument(help="The catalogue, TOML or CSV.", show_default=False)]
-_STYLE = {"done": "green", "failed": "red", "running": "cyan", "waiting": "dim"}
+STYLE = {"done": "green", "failed": "red", "running": "cyan", "waiting": "dim"}
+_MANY = 60  # rows; a longer table shows what runs and what failed
 
 
 @app.command()
 def run(
     catalogue: _Catalogue,
-    workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="Titles worked on at once.")] = 1,
-    progress: Annotated[str, typer.Option(help="auto, table, log, json or none.")] = "auto",
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", min=1, help="Tasks at once; none: what the machine allows.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="local (processes of this machine) or ray.")] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="Of a Ray cluster, or 'auto'; none: one of this machine, for this run.")
+    ] = None,
+    progress: Annotated[str, typer.Option(help="auto, table, log, json (NDJSON) or none.")] = "auto",
+    disk_check: Annotated[bool, typer.Option(help="Stop before the work where the disk will not hold it.")] = True,
 ) -> None:
     """Dub everything that is not done. A title that fails is reported; the others go on."""
     from dubkit.batch.report import write_batch_report
-    from dubkit.batch.run import run_catalogue
+    from dubkit.batch.run import open_ledger, run_catalogue
+    from dubkit.cli.batch_live import listening
 
-    with _Listener(progress) as listener:
-        summary = run_catalogue(catalogue, workers, listener)
-    _, page = write_batch_report(catalogue, summary.tasks)
-    if progress != "json":
-        _print(summary.tasks)
+    if progress not in ("json", "none"):
+        plan(catalogue)
+    with listening(progress, catalogue) as listener:
+        summary = run_catalogue(catalogue, workers, listener, engine=engine, address=address, check_disk=disk_check)
+    ledger = open_ledger(catalogue)
+    _, page = write_batch_report(catalogue, ledger)
+    if progress not in ("json", "none"):
+        _print(ledger)
         out.print(f"report: {page}", soft_wrap=True, highlight=False)
+    ledger.close()
     if not summary.succeeded:
         raise typer.Exit(1)
+
+
+@app.command("plan")
+def plan(catalogue: _Catalogue) -> None:
+    """Show what would run, what is done, and how long and how much disk it will take. Runs nothing."""
+    import shutil
+
+    from dubkit.batch.run import plan_catalogue
+    from dubkit.batch.titles import batch_folder
+
+    found = plan_catalogue(catalogue)
+    table = Table("step", "left", "done", "film", "processor time", "from")
+    for row in found.steps:
+        table.add_row(
+            row.step, str(row.left or "-"), str(row.done or "-"), time_text(row.film) if row.left else "",
+            time_text(row.cpu) if row.left else "", ("this batch" if row.measured else "default") if row.left else "",
+        )  # fmt: skip
+    out.print(table)
+    if not found.steps or not any(row.left for row in found.steps):
+        out.print("everything is done", highlight=False)
+        return
+    free = shutil.disk_usage(batch_folder(catalogue)).free
+    guess = f"; the length of {found.assumed} films is a guess" if found.assumed else ""
+    out.print(
+        f"about {time_text(found.cpu)} of processor time{guess}; {found.disk / 2**30:.1f} GiB of disk, "
+        f"{free / 2**30:.1f} GiB are free", highlight=False,
+    )  # fmt: skip
 
 
 @app.command()
 def status(catalogue: _Catalogue) -> None:
     """Show what is done, running, waiting and failed."""
-    from dubkit.batch.ledger import Ledger
-    from dubkit.batch.run import batch_folder
+    from dubkit.batch.run import open_ledger
+    from dubkit.batch.titles import batch_folder
 
-    path = batch_folder(catalogue) / "ledger.sqlite"
-    if not path.exists():
+    if not (batch_folder(catalogue) / "ledger.sqlite").exists():
         out.print(f"nothing has run yet; start with: dubkit batch {catalogue}", highlight=False)
         return
-    ledger = Ledger(path, "status")
-    tasks = tuple(ledger.tasks())
+    ledger = open_ledger(catalogue)
+    _print(ledger)
     ledger.close()
-    _print(tasks)
 
 
-def _print(tasks) -> None:
-    if len(tasks) > 200:
-        counts = {state: sum(t.state == state for t in tasks) for state in _STYLE}
-        out.print("  ".join(f"{state}: {count}" for state, count in counts.items()))
-        tasks = [t for t in tasks if t.state in ("failed", "running")]
-    table = Table("title", "language", "state", "attempts", "seconds", "error")
-    for task in tasks:
+@app.command()
+def report(catalogue: _Catalogue) -> None:
+    """Write report.html and report.csv from what is done so far."""
+    from dubkit.batch.report import write_batch_report
+    from dubkit.batch.run import open_ledger
+
+    ledger = open_ledger(catalogue)
+    for path in write_batch_report(catalogue, ledger):
+        out.print(str(path), soft_wrap=True, highlight=False)
+    ledger.close()
+
+
+def _print(ledger) -> None:
+    from dubkit.batch import status as ask
+
+    counts = ask.counts(ledger)
+    out.print("dubs:  " + "  ".join(f"[{STYLE[state]}]{state} {counts[state]}[/]" for state in STYLE))
+    many = sum(counts.values()) > _MANY
+    rows = list(ask.units(ledger, "active" if many else ""))
+    table = Table("title", "language", "state", "step", "attempts", "wall", "compute", "error")
+    for row in rows[:_MANY]:
         table.add_row(
-            task.title, task.language or "(source)", f"[{_STYLE[task.state]}]{task.state}[/]", str(task.attempts or ""),
-            f"{task.seconds:.1f}" if task.seconds else "", task.error,
+            row.title, row.language or "(source)", f"[{STYLE[row.state]}]{row.state}[/]", row.step,
+            str(row.attempts or ""), time_text(row.wall) if row.wall else "", time_text(row.cpu) if row.cpu else "",
+            row.error,
         )  # fmt: skip
-    out.print(table)
+    if rows:
+        out.print(table)
+    if many:
+        out.print(
+            f"{min(len(rows), _MANY)} of {len(rows)} that run or failed; all are in: dubkit batch report", style="dim"
+        )
 
 
-class _Listener:
-    """Shows events of many tasks: a live table on a terminal, a line a step in a log, NDJSON for programs."""
-
-    def __init__(self, mode: str):
-        self.mode = ("table" if sys.stderr.isatty() else "log") if mode == "auto" else mode
-        self._rows: dict[tuple[str, str], str] = {}
-        self._live = Live(console=err, refresh_per_second=4) if self.mode == "table" else None
-
-    def __enter__(self):
-        if self._live:
-            self._live.__enter__()
-        return self
-
-    def __exit__(self, *error):
-        if self._live:
-            self._live.__exit__(*error)
-
-    def __call__(self, task, event) -> None:
-        if self.mode == "json":
-            print(
-                json.dumps(
-                    {"time": round(time.time(), 3), "title": task.title, "task": task.language, **asdict(event)}
-                ),
-                flush=True,
-            )
-        elif self.mode == "log" and event.kind in ("start", "end", "failed", "message"):
-            print(
-                f"{task.title} [{event.language or 'source'}] {event.stage}: {event.kind} {event.text}".rstrip(),
-                file=sys.stderr,
-                flush=True,
-            )
-        elif self._live and event.kind != "fresh":
-            share = f"{100 * event.done / event.total:.0f} %" if event.total else ""
-            self._rows[task.title, task.language] = f"{event.stage} {share}"
-            table = Table("title", "language", "now")
-            for (title, language), now in list(self._rows.items())[-20:]:
-                table.add_row(title, language or "(source)", now)
-            self._live.update(table)
+def time_text(seconds: float) -> str:
+    """Seconds as a person says them: 12.3 s, 4 min 05 s, 3 h 20 min, 12 days 4 h."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours < 48 else f"{hours // 24} days {hours % 24} h"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dubkit.batch.catalog import load_catalogue, parse_csv, parse_toml, projects
+from dubkit.batch.catalog import load_catalogue, parse_csv, parse_toml
 from dubkit.errors import ProjectError
 
 TOML = """
@@ -25,20 +25,6 @@ priority = 5
 settings.lips.batch_size = 2
 target.es.stems = { ANA = "ana.flac" }
 """
-
-
-def test_toml_becomes_projects(tmp_path):
-    path = tmp_path / "c.toml"
-    path.write_text(TOML)
-    found = {title.title: file for title, file in projects(load_catalogue(path), path)}
-    one, two = found["one"], found["two"]
-    assert one.path == tmp_path / "c.batch" / "one.dub.toml"
-    assert one.film == tmp_path / "one.mp4"
-    assert list(one.project.target) == ["es", "fr"]
-    assert one.project.preset == "draft"
-    assert one.output_path("es", ".mp4") == tmp_path / "dubbed" / "one.es.mp4"
-    assert two.project.settings["lips"] == {"crossfade": 3, "batch_size": 2}
-    assert two.resolve(two.project.target["es"].stems["ANA"]) == tmp_path / "ana.flac"
 
 
 def test_csv_says_the_same():
@@ -73,6 +59,10 @@ def test_csv_errors_name_the_row(text, words):
         (lambda t: t.replace('"two"', '"ONE"'), ["two titles"]),
         (lambda t: t.replace("catalogue/1", "catalogue/2"), ["schema"]),
         (lambda t: t.replace("priority = 5", 'project = "x.dub.toml"'), ["either 'film' or 'project'"]),
+        (lambda t: t.replace('language = "en"', 'output = "{titel}"'), ["output", "{title}", "titel"]),
+        (lambda t: t.replace("[settings.lips]", "[resources.lisp]\ncpus = 2\n[settings.lips]"), ["lisp", "faces"]),
+        (lambda t: t.replace("[settings.lips]", "[resources.lips]\ncpus = 0\n[settings.lips]"), ["resources.lips.cpus"]),
+        (lambda t: t + "=", ["not valid TOML"]),
     ],
 )
 def test_toml_errors_name_the_key(change, words):

@@ -1,0 +1,163 @@
+"""The distributed engine: Ray tasks on this machine or on a cluster.
+
+Without an address Ray is started for this run alone and stays on the loopback interface. With one, the workers are
+other machines: they need dubkit installed and the batch's folder under the same path (docs/batch.md). Ray's resources are
+logical; what a task asks for is checked against the cluster before, since Ray lets a task that fits nowhere wait for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from dubkit.batch.base import Job, Listener, Result, Work, carry_out
+from dubkit.batch.graph import STEPS, Need
+from dubkit.batch.ledger import Task
+from dubkit.batch.slots import Grant, Slots, gpu_memory
+from dubkit.errors import EngineUnavailable
+from dubkit.project.events import Event
+
+_ASK = 10.0  # seconds between looks at the size of the cluster
+_STARTS = 3  # a start has 15 s, fixed in Ray (its issue 65983), which a busy machine misses once and not again
+
+
+class RayCluster:
+    """Up to ``workers`` jobs at once (none given: as many as the cores of the cluster allow)."""
+
+    def __init__(self, workers: int | None, address: str | None, work: Work, listener: Listener):
+        self._listener, self._workers = listener, workers
+        self._own = not ray.is_initialized()
+        if self._own:
+            _connect(address)
+        self._work = ray.put(work)
+        self._mail = ray.remote(_Mailbox).options(num_cpus=0).remote()
+        self._job = ray.remote(_do)
+        self._running: dict[Any, tuple[Job, Grant, float]] = {}
+        self._gpu_gib = _smallest_gpu() if ray.cluster_resources().get("GPU") else 0.0
+        self._slots, self._asked = self._size(), time.monotonic()
+
+    @property
+    def gpus(self) -> bool:
+        return bool(self._slots.gpus)
+
+    def refuses(self, need: Need) -> str | None:
+        return self._slots.refuses(need)
+
+    def fits(self, need: Need) -> bool:
+        return self._slots.place(need) is not None
+
+    def start(self, job: Job, need: Need) -> None:
+        grant = self._slots.place(need)
+        self._slots.hold(grant)
+        share = round(grant.gpu_gib / self._gpu_gib, 4) if grant.gpu_gib else 0
+        name = f"{job.task.title} {job.task.language} {job.task.step}"
+        task = self._job.options(num_cpus=grant.cpus, num_gpus=share, max_retries=0, name=name)
+        self._running[task.remote(self._work, job, self._mail)] = (job, grant, time.monotonic())
+
+    def poll(self, timeout: float) -> Iterator[Result]:
+        self._look_again()
+        if not self._running:
+            time.sleep(timeout)
+            return
+        ended, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout)
+        for task, event in ray.get(self._mail.empty.remote()):
+            self._listener(task, event)
+        for reference in ended:
+            job, grant, started = self._running.pop(reference)
+            self._slots.free(grant)
+            try:
+                yield ray.get(reference)
+            except RayError as error:  # a worker or a node that is gone, or out of memory
+                reason = str(error).strip().split("\n")[0]
+                yield Result(job.task, time.monotonic() - started, error=f"its worker was lost: {reason}", passing=True)
+
+    def stop(self) -> list[Task]:
+        stopped = [job.task for job, _, _ in self._running.values()]
+        for reference in self._running:
+            ray.cancel(reference, force=True)
+        self._running.clear()
+        if self._own:
+            ray.shutdown()
+        return stopped
+
+    def _size(self) -> Slots:
+        """The cluster as it is now; a card counts with the memory of the smallest one."""
+        cpus = ray.cluster_resources().get("CPU", 1.0)
+        largest = max((node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]), default=1.0)
+        widest = max(step.need.cpus for step in STEPS)
+        cards = {str(i): self._gpu_gib for i in range(int(ray.cluster_resources().get("GPU", 0)))}
+        slots = Slots(self._workers or max(1, int(cpus / widest)), cpus, cards)
+        slots.share = min(slots.share, max(1.0, largest))  # a task runs on one node
+        return slots
+
+    def _look_again(self) -> None:
+        """A cluster grows and shrinks while a batch runs."""
+        if time.monotonic() - self._asked > _ASK:
+            self._asked = time.monotonic()
+            size = self._size()
+            for _, grant, _ in self._running.values():
+                size.hold(grant)
+            self._slots = size
+
+
+class _Mailbox:
+    """Events on their way from the workers to the run."""
+
+    def __init__(self) -> None:
+        self._letters: list[tuple[Task, Event]] = []
+
+    def post(self, task: Task, event: Event) -> None:
+        self._letters.append((task, event))
+
+    def empty(self) -> list[tuple[Task, Event]]:
+        letters, self._letters = self._letters, []
+        return letters
+
+
+def _do(work: Work, job: Job, mail: Any) -> Result:
+    return carry_out(job, work, lambda event: mail.post.remote(job.task, event) and None)
+
+
+def _connect(address: str | None) -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    quiet = {"include_dashboard": False} if address is None else {}
+    if address is None:
+        # Ray would replace 127.0.0.1 by the machine's own address, and listen there.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        quiet["_node_ip_address"] = "127.0.0.1"
+    for attempt in range(_STARTS):
+        try:
+            ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **quiet)
+            return
+        except Exception as error:  # of no common class: Ray raises a bare one when a start takes too long
+            ray.shutdown()
+            if attempt + 1 < _STARTS and address is None:
+                continue
+            raise EngineUnavailable(
+                "ray", f"no cluster answers at {address}: {error}" if address else f"it could not be started: {error}",
+                "start the cluster (docs/batch.md), or take --engine local",
+            ) from error  # fmt: skip
+
+
+def _smallest_gpu() -> float:
+    """GiB of the smallest card of the cluster, asked of every node that has one."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
+
+    ask = ray.remote(gpu_memory)
+    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("GPU")]
+    said = [
+        ask.options(num_cpus=0, num_gpus=0.001, scheduling_strategy=On(node, soft=False)).remote() for node in nodes
+    ]
+    found = [gib for cards in ray.get(said) for gib in cards.values()]
+    if not found:
+        raise EngineUnavailable(
+            "ray",
+            "the cluster says it has GPUs, but nvidia-smi on its nodes names none",
+            "install the driver's nvidia-smi",
+        )
+    return min(found)

@@ -1,0 +1,78 @@
+"""Questions about a ledger that never change it: counts, rows of a table, rows of the report. Fast for any catalogue."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dubkit.batch.graph import STEPS
+from dubkit.batch.ledger import SOURCE, Ledger
+
+_STATE = """CASE WHEN sum(t.state = 'failed') THEN 'failed' WHEN min(t.state = 'done') THEN 'done'
+    WHEN sum(t.state = 'running') THEN 'running' ELSE 'waiting' END"""
+STATES = ("done", "running", "waiting", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class UnitStatus:
+    """Where a title's source side (language "") or one of its dubs stands."""
+
+    title: str
+    language: str
+    priority: int
+    state: str  # one of STATES
+    step: str  # the one that runs, failed or comes next; "" when done
+    attempts: int  # most of any of its tasks
+    wall: float  # seconds, sum of its tasks
+    cpu: float  # seconds of processor time
+    error: str
+    facts: dict[str, Any]  # what the work found out: seconds, lines, loudness …
+
+
+def counts(ledger: Ledger) -> dict[str, int]:
+    """State → number of dubs (source sides are not counted)."""
+    rows = ledger.db.execute(
+        f"SELECT state, count(*) FROM (SELECT {_STATE} AS state FROM task t JOIN unit u ON u.id = t.unit "
+        "WHERE u.language != '' GROUP BY t.unit) GROUP BY state"
+    )
+    found = dict(rows)
+    return {state: found.get(state, 0) for state in STATES}
+
+
+def steps_left(ledger: Ledger) -> dict[str, int]:
+    """Step → tasks of it that are not done and have not failed; parts are counted by their step alone."""
+    rows = ledger.db.execute(
+        "SELECT step, count(*) FROM task WHERE part = 0 AND state NOT IN ('done', 'failed') GROUP BY step"
+    )
+    return {STEPS[number].name: count for number, count in rows}
+
+
+def units(ledger: Ledger, only: str = "") -> Iterator[UnitStatus]:
+    """Units in the order of the catalogue. ``only``: those with a task that runs or has failed ("active")."""
+    where = "WHERE t.unit IN (SELECT unit FROM task WHERE state IN ('running', 'failed'))" if only == "active" else ""
+    rows = ledger.db.execute(
+        f"SELECT u.title, u.language, u.priority, {_STATE}, "
+        "coalesce(min(CASE WHEN t.state = 'failed' THEN t.step END), min(CASE WHEN t.state = 'running' THEN t.step END), "
+        "min(CASE WHEN t.state != 'done' THEN t.step END)), max(t.attempts), sum(t.wall), sum(t.cpu), max(t.error), u.facts "
+        f"FROM task t JOIN unit u ON u.id = t.unit {where} GROUP BY t.unit ORDER BY u.source, u.id"
+    )
+    for title, language, priority, state, step, attempts, wall, cpu, error, facts in rows:
+        name = "" if state == "done" else STEPS[step].name
+        yield UnitStatus(title, language, priority, state, name, attempts, wall, cpu, error, json.loads(facts))
+
+
+def source_error(ledger: Ledger, title: str) -> str:
+    """Why a title's source side failed; "" where it did not."""
+    row = ledger.db.execute(
+        "SELECT max(error) FROM task t JOIN unit u ON u.id = t.unit WHERE u.title = ? AND u.language = ? "
+        "AND t.state = 'failed'", (title, SOURCE),
+    ).fetchone()  # fmt: skip
+    return row[0] or ""
+
+
+def history(ledger: Ledger) -> dict[str, float]:
+    """Step → processor seconds for a second of film, as measured by this batch so far."""
+    rows = ledger.db.execute("SELECT step, cpu, film FROM history WHERE film > 0")
+    return {STEPS[number].name: cpu / film for number, cpu, film in rows}

@@ -1,0 +1,141 @@
+"""From a title of the catalogue to its project file, its downloads and where its films go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from dubkit.batch.catalog import Catalogue, Title
+from dubkit.batch.ledger import SOURCE, Unit
+from dubkit.batch.remote import is_address, local_path
+from dubkit.digest import value_digest
+from dubkit.errors import ProjectError
+from dubkit.files import atomic_write
+from dubkit.project.schema import FILM_SUFFIXES, SCHEMA, SUFFIX, Project, ProjectFile, load
+
+_PATH_SETTINGS = (("speech", "diarization"), ("speech", "transcript"), ("faces", "shots"))
+
+
+def batch_folder(catalogue: Path) -> Path:
+    """Where a batch keeps its ledger, generated projects, artefacts, downloads and report: beside the catalogue."""
+    return catalogue.resolve().parent / f"{catalogue.stem}.batch"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A title, ready to be worked on."""
+
+    file: ProjectFile
+    downloads: dict[str, tuple[tuple[str, str], ...]] = field(
+        default_factory=dict
+    )  # language ("": film) → (address, path)
+    uploads: dict[str, str] = field(default_factory=dict)  # language → address
+
+
+def units(catalogue: Catalogue, path: Path) -> Iterator[Unit]:
+    """What the ledger must hold: the source side and the dubs of every title, with digests of what the catalogue says and
+    of size and date of the files that it names (addresses are not asked)."""
+    base = path.resolve().parent
+    shared = value_digest([catalogue.language, catalogue.settings, catalogue.preset])
+    for title in catalogue.title:
+        if title.project:
+            yield from _units_of_project(title, base)
+            continue
+        own = [shared, title.language, title.settings, title.preset, _stamp(title.film, base)]
+        paths = [title.settings.get(section, {}).get(key) for section, key in _PATH_SETTINGS]
+        source = value_digest([*own, *(_stamp(written, base) for written in paths if written)])
+        yield Unit(title.title, SOURCE, title.priority, source)
+        for language, target in title.target.items():
+            said = {key: value for key, value in target.__dict__.items() if value}
+            files = [_stamp(written, base) for written in target.files().values()]
+            digest = value_digest([source, said, target.output or catalogue.output, files])
+            yield Unit(title.title, language, title.priority, digest)
+
+
+def _units_of_project(title: Title, base: Path) -> Iterator[Unit]:
+    path = base / title.project
+    try:
+        file = load(path)
+    except ProjectError as error:  # its first task fails with the same words, and the batch goes on
+        yield Unit(title.title, SOURCE, title.priority, value_digest(str(error)))
+        return
+    said = file.project.model_dump(mode="json", by_alias=True)
+    targets = said.pop("target")
+    said["film"] = _stamp(file.project.source.film, file.path.parent)
+    yield Unit(title.title, SOURCE, title.priority, value_digest([said, title.preset]))
+    for language, target in targets.items():
+        files = [_stamp(written, file.path.parent) for written in file.project.target[language].files().values()]
+        yield Unit(title.title, language, title.priority, value_digest([said, target, files]))
+
+
+def _stamp(written: str, base: Path) -> list[Any]:
+    """A file by name, size and date: it is not read, since there may be a hundred thousand."""
+    if is_address(written):
+        return [written]
+    try:
+        found = (base / written).stat()
+    except OSError:
+        return [written, None]
+    return [written, found.st_size, found.st_mtime_ns]
+
+
+def prepare(catalogue: Catalogue, title: Title, path: Path) -> Prepared:
+    """The title's project. One that the catalogue describes is written to the batch's folder, beside its artefacts, where
+    it differs from what is there. Raises ProjectError (a project file that cannot be used) or StorageError."""
+    base, folder = path.resolve().parent, batch_folder(path)
+    if title.project:
+        return Prepared(load(base / title.project))
+    downloads: dict[str, list[tuple[str, str]]] = {}
+    uploads: dict[str, str] = {}
+
+    def here(written: Any, language: str) -> Any:
+        if isinstance(written, dict):
+            return {key: here(value, language) for key, value in written.items()}
+        if is_address(written):
+            local = str(local_path(written, folder / "sources"))
+            downloads.setdefault(language, []).append((written, local))
+            return local
+        return str((base / written).resolve())
+
+    settings = {
+        section: {**catalogue.settings.get(section, {}), **title.settings.get(section, {})}
+        for section in sorted({*catalogue.settings, *title.settings})
+    }
+    for section, key in _PATH_SETTINGS:
+        if settings.get(section, {}).get(key):
+            settings[section][key] = here(settings[section][key], SOURCE)
+    preset = catalogue.preset_of(title)
+    if preset and (preset.endswith(".toml") or "/" in preset):
+        preset = str((base / preset).resolve())
+    film, targets = here(title.film, SOURCE), {}
+    for language, target in title.target.items():
+        output = output_of(catalogue, title, language)
+        if is_address(output):
+            uploads[language] = output
+            output = f"{folder.name}/films/{title.title}.{language}{_suffix(output)}"
+        said = target.model_dump(exclude_defaults=True, exclude={"output"})
+        targets[language] = {**here(said, language), "output": str((base / output).resolve())}
+    said = {"schema": SCHEMA, "name": title.title, "source": {"film": film, "language": title.language or catalogue.language},
+            "target": targets, "settings": settings}  # fmt: skip
+    said |= {"preset": preset} if preset else {}
+    file = ProjectFile(folder / f"{title.title}{SUFFIX}", Project.model_validate(said))
+    text = tomlkit.dumps(said).encode()
+    if not file.path.exists() or file.path.read_bytes() != text:
+        atomic_write(file.path, text)
+    return Prepared(file, {language: tuple(found) for language, found in downloads.items()}, uploads)
+
+
+def output_of(catalogue: Catalogue, title: Title, language: str) -> str:
+    """Where a dub goes as written: a path relative to the catalogue, or an address."""
+    target = title.target[language]
+    film = (title.film or "").rstrip("/").rpartition("/")[2].rpartition(".")[0]
+    return target.output or catalogue.output.format(title=title.title, language=language, film=film)
+
+
+def _suffix(written: str) -> str:
+    suffix = Path(written.rpartition("/")[2]).suffix.lower()
+    return suffix if suffix in FILM_SUFFIXES else ""
