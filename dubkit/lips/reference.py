@@ -1,9 +1,12 @@
-"""The second face that Wav2Lip is shown: the same actor at rest, in nearly the same pose, laid over the frame.
+"""The second face that Wav2Lip is shown: the same actor, in nearly the same pose, with a mouth as open as the voice asks.
 
-Shown the very frame that it edits, a network leaves the old mouth open where the dub is silent: it has learnt to take what the
-reference offers. So a few frames of the job whose mouths are calmest serve as references; each frame gets the one
-whose upper face is nearest to its own, without hopping between them, and the reference is moved onto the frame by the parts of
-the face that do not speak (ECC, Evangelidis & Psarakis, PAMI 2008).
+Shown the very frame that it edits, a network leaves the old mouth open where the dub is silent: it has learnt to take what
+the reference offers. So every frame of the job whose mouth can be seen may serve as reference, and each frame gets one
+whose upper face is near to its own and whose mouth is as open as the new voice is loud at that moment (closed in silence):
+teeth, tongue and skin are then the actor's own, and the network has less to invent. Choosing pictures of the same person
+by the new sound is the idea of Video Rewrite (Bregler, Covell, Slaney, SIGGRAPH 1997); here it only prepares the ground.
+Chosen frames follow one another as they do in the film wherever they can, so mouths move as mouths do. The reference is
+moved onto the frame by the parts of the face that do not speak (ECC, Evangelidis & Psarakis, PAMI 2008).
 """
 
 from __future__ import annotations
@@ -11,59 +14,82 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-CANDIDATES = 24
-CALM_SHARE = 0.2  # of the job's frames whose mouths count as calm
-HOP = 6.0  # levels of pose difference that a change of reference must gain, summed over the frames it lasts
+RANGE_DB = 30.0  # below the job's loudest speech: a mouth is closed there
+SAME_POSE = 4.0  # levels of difference of the upper faces that count as the same pose
+FIT = 40.0  # levels of pose difference that a wholly wrong mouth is worth
+HOP, STEP = 4.0, 0.1  # levels that it costs to go to any other frame of the job, or to its neighbour
 _STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 25, 1e-3)
+_MIDDLE = ((0.40, 0.46), (0.46, 0.54), (0.54, 0.60))  # of the crop's width
 
 
-def references(seen: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Source crops of a job (N, S, S, 3) uint8 → the reference of every frame, the same shape. Only ``usable`` (N,) bool
-    frames serve as references; without any, every frame is its own."""
+def references(seen: np.ndarray, usable: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Source crops of a job (N, S, S, 3) uint8 → the reference of every frame, the same shape.
+
+    Only ``usable`` (N,) bool frames serve as references; without any, every frame is its own. ``wanted`` (N,) says how
+    open the mouth should be: 0 closed, 1 as open as this actor's gets in the job (``opening_of_voice``; zeros for calm).
+    """
     if not usable.any():
         return seen
-    chosen = choose(seen, usable)
+    chosen = choose(seen, usable, wanted)
     return np.stack([laid_over(seen[j], seen[i]) if i != j else seen[i] for i, j in enumerate(chosen)])
 
 
-def choose(seen: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Index of the reference for every frame, (N,)."""
+def opening_of_voice(windows: np.ndarray) -> np.ndarray:
+    """How open a mouth is that makes this sound, (N,) in [0, 1]: the loudness of its vowels (150 Hz to 1.2 kHz) from 30 dB below
+    the job's loud speech up. ``windows`` (N, 1, 80, 16) are the generator's voice input."""
+    amplitude = 10 ** ((windows[:, 0, 3:30, 3:9] + 4) * 12.5 / 20)  # 20 to 95 ms after the frame begins
+    loudness = 20 * np.log10(amplitude.mean(axis=(1, 2)))
+    loudest = max(float(np.percentile(loudness, 95)), RANGE_DB)  # 30 dB over silence at least: hiss opens no mouth
+    return np.clip((loudness - loudest) / RANGE_DB + 1, 0, 1)
+
+
+def choose(seen: np.ndarray, usable: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Index of the reference for every frame, (N,): the cheapest path through the usable frames."""
     count, size = seen.shape[:2]
-    grey = seen.astype(np.float32).mean(axis=3)
-    order = np.argsort(unrest(seen), kind="stable")
-    order = order[usable[order]]
-    calm = order[: max(1, round(CALM_SHARE * len(order)))]
-    calm = np.sort(calm)[np.unique(np.linspace(0, len(calm) - 1, CANDIDATES).astype(int))]
+    candidates = np.flatnonzero(usable)
     cell = size // 12
-    upper = grey[:, : 7 * cell, cell : 11 * cell].reshape(count, 7, cell, 10, cell).mean(axis=(2, 4)).reshape(count, -1)
-    pose = np.abs(upper[:, None] - upper[calm][None]).mean(axis=2)  # (N, candidates)
-    best, path = pose[0], np.zeros(pose.shape, int)
-    for i in range(1, count):  # the cheapest way to stay or to hop
-        hop = best.argmin()
-        stays = best <= best[hop] + HOP
-        path[i] = np.where(stays, np.arange(len(calm)), hop)
-        best = pose[i] + np.where(stays, best, best[hop] + HOP)
-    chosen = np.empty(count, int)
-    at = int(best.argmin())
+    grey = seen[:, : 7 * cell, cell : 11 * cell].astype(np.float32).mean(axis=3)
+    upper = grey.reshape(count, 7, cell, 10, cell).mean(axis=(2, 4)).reshape(count, -1)
+    opening = openness(seen[candidates])
+    closed, open_ = np.percentile(opening, (5, 95))
+    opening = np.clip((opening - closed) / max(open_ - closed, 1e-3), 0, 1)
+    best, path = np.zeros(len(candidates)), np.zeros((count, len(candidates)), int)
+    for i in range(count):
+        pose = np.abs(upper[candidates] - upper[i]).mean(axis=1)
+        if i:
+            before, best = _step(best, candidates)
+            path[i] = before
+        best = best + np.maximum(pose - SAME_POSE, 0) + FIT * np.abs(opening - wanted[i])
+    chosen, at = np.empty(count, int), int(best.argmin())
     for i in range(count - 1, -1, -1):
         chosen[i], at = at, path[i, at]
-    return calm[chosen]
+    return candidates[chosen]
 
 
-def unrest(seen: np.ndarray) -> np.ndarray:
-    """How far the mouth is from closed, (N,), comparable within one job. Between open lips lie teeth and dark: they spread
-    the brightness, stand in upright edges, and are paler than lips and skin."""
+def _step(best: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each candidate is best come to from, and at what cost: itself, a neighbour in the film, or any other."""
+    hop = int(best.argmin())
+    near = np.where(np.diff(candidates) == 1, STEP, HOP)
+    ways = np.stack([best, np.r_[np.inf, best[:-1] + near], np.r_[best[1:] + near, np.inf],
+                     np.full(len(best), best[hop] + HOP)])  # fmt: skip
+    at = np.arange(len(best))
+    taken = ways.argmin(axis=0)
+    return np.stack([at, at - 1, at + 1, np.full(len(at), hop)])[taken, at], ways.min(axis=0)
+
+
+def openness(seen: np.ndarray) -> np.ndarray:
+    """How open each mouth is, (N,), comparable within one job. Lips are redder than what shows between them, teeth or dark: from
+    top to bottom the redness (a* of CIELAB) has a valley, and how much water it would hold is the measure."""
     size = seen.shape[1]
-    wide = seen[:, round(0.63 * size) : round(0.86 * size), round(0.37 * size) : round(0.63 * size)].mean(axis=3)
-    low, high = np.percentile(wide.reshape(len(seen), -1), (4, 96), axis=1)
-    upright = np.abs(np.diff(wide, axis=2)).mean(axis=(1, 2))
-    middle = seen[:, round(0.67 * size) : round(0.85 * size), round(0.42 * size) : round(0.58 * size)].astype(
-        np.float32
-    )
-    colour = (middle.max(axis=3) - middle.min(axis=3)) / np.maximum(middle.max(axis=3), 1)
-    colour = np.stack([cv2.blur(picture, (3, 3)) for picture in colour]).reshape(len(seen), -1)
-    pale, usual = np.percentile(colour, (3, 50), axis=1)
-    return high - low + 3 * upright + 200 * (1 - pale / np.maximum(usual, 1e-3))
+    rows = slice(round(0.60 * size), round(0.93 * size))
+    held = np.zeros(len(seen))
+    for left, right in _MIDDLE:
+        band = seen[:, rows, round(left * size) : round(right * size)].astype(np.float32) / 255
+        redness = np.stack([cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)[..., 1].mean(axis=1) for picture in band])
+        above = np.maximum.accumulate(redness, axis=1)
+        below = np.maximum.accumulate(redness[:, ::-1], axis=1)[:, ::-1]
+        held += (np.minimum(above, below) - redness).mean(axis=1) / len(_MIDDLE)
+    return held
 
 
 def laid_over(reference: np.ndarray, frame: np.ndarray) -> np.ndarray:
