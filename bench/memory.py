@@ -34,7 +34,7 @@ SETTINGS = ("render.speed=ultrafast",)
 GIVEN = ('speech.diarization="film.rttm"', 'speech.transcriber="none"')
 
 
-def one_minute(film: Path, dialogue: Path, folder: Path, height: int) -> tuple[Path, Path]:
+def one_minute(film: Path, dialogue: Path, minute: tuple[Path, Path], height: int) -> None:
     """The demo film and its dub, each prolonged to exactly 60 s. No B-frames, lossless sound: copies join exactly."""
     rate = probe(film).video.rate
     if 60 * rate != int(60 * rate):
@@ -42,12 +42,11 @@ def one_minute(film: Path, dialogue: Path, folder: Path, height: int) -> tuple[P
     source = ffmpeg.input(url(film))
     picture = source.video.filter("scale", -2, height).filter("tpad", stop=-1, color="gray")
     run_graph(ffmpeg.output(
-        picture, source.audio.filter("apad"), url(folder / "minute.mkv"), t=60, acodec="flac", vcodec="libx264",
+        picture, source.audio.filter("apad"), url(minute[0]), t=60, acodec="flac", vcodec="libx264",
         preset="ultrafast", crf=20, bf=0, g=50,
     ))  # fmt: skip
     sound = ffmpeg.input(url(dialogue)).audio.filter("apad")
-    run_graph(ffmpeg.output(sound, url(folder / "minute.flac"), t=60))
-    return folder / "minute.mkv", folder / "minute.flac"
+    run_graph(ffmpeg.output(sound, url(minute[1]), t=60))
 
 
 def turns(rttm: Path, target: Path, minutes: int) -> None:
@@ -78,11 +77,13 @@ def resident(pid: int) -> int:
 
 
 def measure(project: Path, settings: tuple[str, ...]) -> tuple[dict[str, int], dict[str, float]]:
-    """Peak resident bytes and seconds, by stage."""
+    """Peak resident bytes and seconds, by stage. They are kept beside the project: a bench that was stopped goes on."""
+    kept = project.with_name("measured.json")
+    peaks, seconds = json.loads(kept.read_text()) if kept.exists() else ({}, {})
     command = [sys.executable, "-m", "dubkit", "dub", str(project), "--progress", "json", "--preset", "draft"]
     command += [word for setting in settings for word in ("--set", setting)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    stage, peaks, seconds = "start", {}, {}
+    stage = "start"
 
     def watch() -> None:
         while process.poll() is None:
@@ -97,6 +98,7 @@ def measure(project: Path, settings: tuple[str, ...]) -> tuple[dict[str, int], d
             stage = event["stage"]
         elif event["kind"] == "end":
             seconds[event["stage"]] = event["seconds"]
+            kept.write_text(json.dumps([peaks, seconds]))
             print(f"  {event['stage']:<12}{peaks.get(stage, 0) / 1e6:>8.0f} MB{event['seconds']:>8.1f} s", flush=True)
     if process.wait():
         raise SystemExit("the run failed; see above")
@@ -121,22 +123,26 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        demo = make_demo(folder / "demo")
-        minute = one_minute(demo.film, demo.dialogue, folder, given.height)
+        rttm = folder / "demo" / "demo.rttm"
+        minute = folder / "minute.mkv", folder / "minute.flac"
+        if not minute[1].exists():
+            demo = make_demo(folder / "demo")
+            one_minute(demo.film, demo.dialogue, minute, given.height)
         rows = {}
         for minutes in given.minutes:
             here = folder / f"{minutes}"
             here.mkdir(exist_ok=True)
-            for source, name in zip(minute, ("film.mkv", "dub.flac"), strict=True):
-                longer(source, here / name, minutes)
             project = here / "film.dub.toml"
+            for source, name in zip(minute, ("film.mkv", "dub.flac"), strict=True):
+                if not project.exists():
+                    longer(source, here / name, minutes)
             project.write_text(
                 'schema = "dubkit.project/1"\n[source]\nfilm = "film.mkv"\n[target.es]\ndialogue = "dub.flac"\n',
                 "utf-8",
             )
             found = probe(here / "film.mkv")
             print(f"{minutes} min: {found.video.num_frames} frames {found.video.display_size}", flush=True)
-            turns(demo.rttm, here / "film.rttm", minutes)
+            turns(rttm, here / "film.rttm", minutes)
             rows[minutes] = measure(project, SETTINGS + (GIVEN if given.given else ()))
     report(rows, weights_bytes())
 

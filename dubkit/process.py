@@ -5,6 +5,7 @@ The last words of a program's standard error are kept and become part of the err
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 from collections import deque
@@ -14,6 +15,8 @@ from pathlib import Path
 from dubkit.errors import ProcessError
 
 LAST_WORDS = 12  # lines of standard error kept
+# Ctrl-C reaches dubkit alone, which then stops its programs: an ffmpeg that got it too would seem to have failed.
+_APART = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}
 
 
 def run(
@@ -38,6 +41,7 @@ def run(
             timeout=timeout,
             cwd=cwd,
             check=False,
+            **_APART,
         )
     except subprocess.TimeoutExpired as error:
         raise ProcessError(name, None, f"stopped after {timeout} s") from error
@@ -73,6 +77,7 @@ class Pipe:
                 stdout=subprocess.PIPE if read else subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 bufsize=buffer,
+                **_APART,
             )
         except OSError as error:
             raise ProcessError(self.name, 127, f"could not be started: {error}") from error

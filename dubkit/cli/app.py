@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from dubkit import __version__
-from dubkit.cli import batch, cast, demo, doctor, dub, evaluate, models, new, nle, resolve, settings, status
+from dubkit.cli import batch, cast, demo, doctor, dub, evaluate, models, new, nle, resolve, schema, settings, status
+from dubkit.errors import Cancelled
+
+
+class _Commands(TyperGroup):
+    """Says how to go on after Ctrl-C; typer alone would exit without a word."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            again = shlex.join(["dubkit", *sys.argv[1:]])
+            raise Cancelled(f"stopped. What was finished is kept; to go on from there: {again}") from error
+
 
 app = typer.Typer(
+    cls=_Commands,
     name="dubkit",
     help="Dub a film into another language, with every actor's lips moving to the new voice.",
     no_args_is_help=True,
@@ -36,6 +53,7 @@ app.command("new")(new.new)
 app.command("dub")(dub.dub)
 app.command("status")(status.status)
 app.command("settings")(settings.settings)
+app.command("schema")(schema.schema)
 app.command("cast")(cast.cast)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)

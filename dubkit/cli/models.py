@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -16,8 +17,33 @@ _Name = Annotated[str, typer.Argument(help="A name from `dubkit models list`.", 
 
 
 @app.command("list")
-def list_() -> None:
+def list_(
+    json_: Annotated[bool, typer.Option("--json", help="Everything that is known, for programs.")] = False,
+) -> None:
     """Show the weights that are here, and those that are known and how to get them."""
+    if json_:
+        print(json.dumps(_registry(), indent=1))
+    else:
+        _tables()
+
+
+def _registry() -> list[dict[str, object]]:
+    """Name, kind, licence, source, size (bytes), sha256 (as published, None where nobody says), and where it is here."""
+    from dubkit.known_weights import KNOWN
+    from dubkit.weights import installed
+
+    rows: dict[str, dict[str, object]] = {}
+    for known in KNOWN.values():
+        rows[known.name] = {key: getattr(known, key) for key in ("name", "kind", "about", "licence", "source", "size")}
+        rows[known.name] |= {"sha256": known.sha256, "path": None, "from": None, "to get it": known.remedy()}
+    for weights in installed():
+        rows.setdefault(weights.name, {"sha256": None, "about": "", "to get it": ""})
+        rows[weights.name] |= {key: getattr(weights, key) for key in ("name", "kind", "licence", "source", "size")}
+        rows[weights.name] |= {"path": str(weights.path), "from": weights.where}
+    return list(rows.values())
+
+
+def _tables() -> None:
     from dubkit.errors import WeightsError
     from dubkit.known_weights import KNOWN
     from dubkit.weights import default_generator, installed, models_folder

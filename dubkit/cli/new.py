@@ -44,6 +44,10 @@ def new(
         except ValueError:  # another drive on Windows
             return str(file.resolve())
 
+    sounds = [dialogue, background, *(Path(text.partition("=")[2]) for text in stem or ())]
+    for file in filter(None, sounds):
+        if file.is_file() and not probe.probe(file).audio:
+            raise InputError(f"{file} has no sound; it cannot be part of the dub")
     if preset:
         layers.load_preset(preset, base)
     video, rate = media.video, media.video.rate

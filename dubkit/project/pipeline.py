@@ -17,8 +17,9 @@ from dubkit.digest import file_digest, value_digest
 from dubkit.errors import DubkitError, ProjectError
 from dubkit.project.events import Event, Listener, nobody
 from dubkit.project.layers import merged
+from dubkit.project.reads import output_path
 from dubkit.project.schema import ProjectFile, load
-from dubkit.project.stages import STAGES, Stage, Work, output_path
+from dubkit.project.stages import STAGES, Stage, Work
 from dubkit.project.store import Store, output_name
 from dubkit.settings import Settings
 from dubkit.types import FrameRange, StageRecord

@@ -77,7 +77,7 @@ def _plan(work: Work, refused: str | None = None) -> tuple[list[Piece], str | No
 def _film(work: Work, pieces: list[Piece]) -> tuple[Path, list[str]]:
     """Encodes what is missing and joins everything; the film and what could not be taken along."""
     from dubkit.media.mux import mux
-    from dubkit.project.stages import output_path
+    from dubkit.project.reads import output_path
     from dubkit.render.encode import discard_others
 
     media, settings = work.media(), work.settings.render

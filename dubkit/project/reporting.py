@@ -20,7 +20,7 @@ SCHEMA = "dubkit.report/1"
 def make_report(work: Work) -> list[Path]:
     """Writes report.json and report.html."""
     from dubkit.lips.result import LipResult
-    from dubkit.project.stages import output_path
+    from dubkit.project.reads import output_path
 
     media = work.media()
     jobs = []

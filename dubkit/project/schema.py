@@ -20,6 +20,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from dubkit.errors import ProjectError, StorageError
 from dubkit.files import atomic_write
+from dubkit.settings import Settings
 from dubkit.types import Lock, Segment
 
 SCHEMA = "dubkit.project/1"
@@ -267,6 +268,10 @@ def _tables_in(annotation: Any) -> list[type[Table]]:
 def json_schema() -> str:
     """JSON Schema of the project file, for editors."""
     schema = Project.model_json_schema(by_alias=True)
+    overrides = Settings.model_json_schema()
+    schema["$defs"] |= overrides.pop("$defs")
+    schema["properties"]["settings"] |= {"properties": overrides["properties"], "additionalProperties": False}
+    schema["properties"]["schema"] |= {"const": SCHEMA}
     schema["$id"], schema["title"] = SCHEMA, "dubkit project file"
     return json.dumps(schema, indent=2)
 

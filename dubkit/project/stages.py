@@ -7,14 +7,14 @@ back; the thinking is in the rooms. To change what a stage writes for the same i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from dubkit.errors import MediaError
 from dubkit.progress import Progress
-from dubkit.project import artefacts
+from dubkit.project import artefacts, reads
 from dubkit.project.events import Event, Listener
 from dubkit.project.schema import ProjectFile
 from dubkit.project.store import Store
@@ -58,7 +58,8 @@ class Work:
     # ------------------------------------------------------------------------------------------ artefacts as nouns
 
     def media(self) -> Media:
-        return artefacts.read_json(self.file("ingest", "media.json"), Media)
+        """The film as probed, at the place where the project has it today."""
+        return replace(artefacts.read_json(self.file("ingest", "media.json"), Media), path=self.project.film)
 
     def analysis_audio(self) -> Path | None:
         path = self.file("ingest", "analysis.flac")
@@ -124,7 +125,8 @@ def ingest(work: Work) -> list[Path]:
         )
     for warning in media.warnings:
         work.say(warning)
-    written = [artefacts.write_json(work.folder / "media.json", media, Media)]
+    as_written = replace(media, path=Path(work.project.project.source.film))  # a project folder can be moved
+    written = [artefacts.write_json(work.folder / "media.json", as_written, Media)]
     if media.audio:
         stream = work.settings.media.audio_stream
         written += [work.folder / "analysis.flac", work.folder / "original.flac"]
@@ -150,7 +152,7 @@ def diarize(work: Work) -> list[Path]:
     turns, vectors = work.folder / "turns.json", work.folder / "embeddings.npz"
     old = artefacts.read_json(turns, tuple[Turn, ...]) if turns.exists() else ()
     known = artefacts.read_arrays(vectors) if vectors.exists() else {}
-    found = base.diarize(work.analysis_audio(), resolved(work.project, work.settings).speech, work.progress)
+    found = base.diarize(work.analysis_audio(), reads.resolved(work.project, work.settings).speech, work.progress)
     found = voices.continued(found, old, known)
     return [
         artefacts.write_json(turns, found.turns, tuple[Turn, ...]),
@@ -164,7 +166,7 @@ def transcribe(work: Work) -> list[Path]:
     from dubkit.speech import base, subtitles
 
     lines = base.transcribe(
-        work.analysis_audio(), work.turns(), resolved(work.project, work.settings).speech,
+        work.analysis_audio(), work.turns(), reads.resolved(work.project, work.settings).speech,
         work.project.project.source.language, work.progress,
     )  # fmt: skip
     return [
@@ -233,82 +235,6 @@ def _later(module: str, function: str) -> Callable[[Work, FrameRange], Any]:
     return lambda work, frames: getattr(import_module(f"dubkit.project.{module}"), function)(work, frames)
 
 
-# ------------------------------------------------------------------------------------------------- what a stage reads
-
-
-def resolved(project: ProjectFile, settings: Settings) -> Settings:
-    """The settings with the paths of files that replace a stage made absolute, relative to the project file."""
-    speech, found = settings.speech, settings.faces
-    change = {k: str(project.resolve(v)) for k in ("diarization", "transcript") if (v := getattr(speech, k))}
-    shots_file = {"shots": str(project.resolve(found.shots))} if found.shots else {}
-    return settings.model_copy(
-        update={"speech": speech.model_copy(update=change), "faces": found.model_copy(update=shots_file)}
-    )
-
-
-def output_path(project: ProjectFile, settings: Settings, language: str) -> Path:
-    """Where the finished film of a language goes; the suffix follows the codec where the project names none."""
-    from dubkit.media.codecs import CODECS
-
-    return project.output_path(language, CODECS[settings.render.codec].containers[0])
-
-
-def _film(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:
-    return {"source.film": project.film}
-
-
-def _replacement(section: str, key: str) -> Callable[[ProjectFile, Settings, str | None], dict[str, Path]]:
-    def files(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:
-        written = getattr(getattr(settings, section), key)
-        return {f"{section}.{key}": project.resolve(written)} if written else {}
-
-    return files
-
-
-def _target_files(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:
-    return {name: project.resolve(path) for name, path in project.project.target[language].files().items()}
-
-
-def _spoken_subtitles(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:
-    written = project.project.target[language].subtitles
-    return {"subtitles": project.resolve(written)} if written and settings.render.subtitles else {}
-
-
-def _decisions(project: ProjectFile, language: str | None) -> dict[str, Any]:
-    return {
-        "cast": [member.model_dump(mode="json", exclude={"voice"}) for member in project.project.cast],
-        "locks": [entry.model_dump(mode="json", exclude={"note"}) for entry in project.project.lock],
-    }
-
-
-def _voices(project: ProjectFile, language: str | None) -> dict[str, Any]:
-    return {
-        "voices": [[m.name, list(m.speakers), m.voice_for(language)] for m in project.project.cast],
-        "target": {k: sorted(v) if isinstance(v, dict) else bool(v) for k, v in project.project.target[language]},
-    }
-
-
-def _source_language(project: ProjectFile, language: str | None) -> dict[str, Any]:
-    return {"source.language": project.project.source.language}
-
-
-def _output(project: ProjectFile, language: str | None) -> dict[str, Any]:
-    target = project.project.target[language]
-    return {"name": project.name, "output": target.output or project.project.output.model_dump()}
-
-
-def _lip_code(project: ProjectFile, language: str | None) -> dict[str, Any]:
-    from dubkit.lips.jobs import CODE
-
-    return {"code of the lips": CODE}
-
-
-def _lip_weights(settings: Settings) -> dict[str, str]:
-    from dubkit.lips.checkpoint import weights_digest
-
-    return {settings.lips.weights: weights_digest(settings.lips.weights)}
-
-
 # A setting of the speech section that is not named here makes both of its stages stale when it changes.
 _ONLY_DIARIZE = (
     "diarizer", "diarizer_model", "diarization", "diarization_id", "num_speakers", "min_speakers", "max_speakers",
@@ -319,15 +245,15 @@ _ONLY_TRANSCRIBE = (
 )  # fmt: skip
 
 STAGES: tuple[Stage, ...] = (
-    Stage("ingest", "read the film", ingest, reads=("media",), files=_film),
-    Stage("shots", "find the cuts", shots, ("ingest",), ("faces.shots",), files=_replacement("faces", "shots")),
+    Stage("ingest", "read the film", ingest, reads=("media",), version="2", files=reads.film),
+    Stage("shots", "find the cuts", shots, ("ingest",), ("faces.shots",), files=reads.replacement("faces", "shots")),
     Stage(
         "diarize",
         "who speaks when",
         diarize,
         ("ingest",),
         ("speech", "-speech.device", *(f"-speech.{key}" for key in _ONLY_TRANSCRIBE)),
-        files=_replacement("speech", "diarization"),
+        files=reads.replacement("speech", "diarization"),
     ),
     Stage(
         "transcribe",
@@ -335,8 +261,8 @@ STAGES: tuple[Stage, ...] = (
         transcribe,
         ("ingest", "diarize"),
         ("speech", "-speech.device", *(f"-speech.{key}" for key in _ONLY_DIARIZE)),
-        files=_replacement("speech", "transcript"),
-        values=_source_language,
+        files=reads.replacement("speech", "transcript"),
+        values=reads.source_language,
     ),
     Stage(
         "faces",
@@ -352,7 +278,7 @@ STAGES: tuple[Stage, ...] = (
         match,
         ("ingest", "shots", "diarize", "transcribe", "faces"),
         ("cast",),
-        values=_decisions,
+        values=reads.decisions,
     ),
     Stage(
         "voice",
@@ -361,8 +287,8 @@ STAGES: tuple[Stage, ...] = (
         ("ingest", "diarize", "transcribe", "match"),
         ("voice",),
         per_language=True,
-        files=_target_files,
-        values=_voices,
+        files=reads.target_files,
+        values=reads.voices,
     ),
     Stage(
         "lips",
@@ -372,8 +298,8 @@ STAGES: tuple[Stage, ...] = (
         ("lips", "-lips.batch_size"),
         per_language=True,
         part=_later("dubbing", "make_some_lips"),
-        values=_lip_code,
-        weights=_lip_weights,
+        values=reads.lip_code,
+        weights=reads.lip_weights,
     ),
     Stage(
         "render",
@@ -384,8 +310,8 @@ STAGES: tuple[Stage, ...] = (
         version="2",
         per_language=True,
         part=_later("rendering", "make_some_pieces"),
-        files=_spoken_subtitles,
-        values=_output,
+        files=reads.spoken_subtitles,
+        values=reads.output,
     ),
     Stage(
         "report",

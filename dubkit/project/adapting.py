@@ -1,0 +1,152 @@
+"""The stage "adapt": the generator fine-tuned for each character on the film's own footage, where that helps.
+
+A character's footage is every stretch in which their face is on screen and only their voice is heard. What was tried on whom
+is in ``adapt.json``, with the reason; weights that were kept lie beside it and are used by the lips stage for that
+character's faces alone. Setting ``lips.adapt`` back to off brings the original lips back: nothing else was touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dubkit.digest import value_digest
+from dubkit.errors import InputError
+from dubkit.project import artefacts
+from dubkit.timing import frames_covering, seconds_at
+from dubkit.types import Character, FaceTrack, FrameRange
+
+if TYPE_CHECKING:
+    from dubkit.lips.adapt import Footage
+    from dubkit.media.reader import FrameReader
+    from dubkit.project.stages import Work
+
+LONGEST, SHORTEST = 60.0, 1.0  # seconds of one character that are used in all; of one stretch
+STEPS = {"last": 60, "all": 400}
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of one character. ``weights`` names the file beside, where the adapted generator was kept."""
+
+    character: str
+    track_ids: tuple[str, ...]
+    kept: bool
+    reason: str
+    weights: str | None = None
+    digest: str | None = None  # of the weight file
+    figures: dict[str, Any] | None = None  # frames, mouth L1 and sync before and after; see dubkit.lips.adapt.Adaptation
+
+
+def make_adapted(work: Work) -> list[Path]:
+    """``adapt.json`` and the weights that were kept; what was tried before on the same footage is not tried again."""
+    from dubkit.lips.wav2lip import choose_device
+    from dubkit.media.reader import FrameReader
+
+    wanted, device = work.settings.lips.adapt, "cpu"
+    if wanted != "off":
+        device = choose_device(work.settings.lips.device).type
+        if wanted == "auto" and device != "cuda":
+            work.say("lips.adapt = auto adapts on a GPU only, and there is none; on adapts here, a minute or more an actor")
+            wanted = "off"
+    tried: list[Tried] = []
+    if wanted != "off":
+        tracks = {track.id: track for track in work.tracks()}
+        with FrameReader(work.media()) as reader:
+            for number, character in enumerate(characters := work.characters()):
+                tried.append(_try(work, character, tracks, reader, "cuda" if device == "cuda" else "cpu"))
+                work.say(f"{character.name}: {tried[-1].reason}")
+                work.progress(number + 1, len(characters))
+    kept = [work.folder / one.weights for one in tried if one.weights]
+    return [artefacts.write_json(work.folder / "adapt.json", tried, tuple[Tried, ...]), *kept]
+
+
+def adapted_weights(work: Work) -> Mapping[str, tuple[Path, str]]:
+    """Track id → the adapted weights of its character and their digest; tracks of others are absent."""
+    path = work.file("adapt", "adapt.json")
+    tried = artefacts.read_json(path, tuple[Tried, ...])
+    return {track: (path.parent / one.weights, one.digest) for one in tried if one.weights for track in one.track_ids}
+
+
+def _try(work: Work, character: Character, tracks: Mapping[str, FaceTrack], reader: FrameReader, device: str) -> Tried:
+    from dubkit.lips.adapt import CODE, adapt
+    from dubkit.lips.checkpoint import load_generator, weights_digest
+    from dubkit.lips.models.loading import BUNDLED_EXPERT, file_digest, load_expert, save_weights
+
+    settings = work.settings.lips
+    places = list(_places(work, character, tracks))
+    layers = "all" if device == "cuda" else "last"
+    key = value_digest({
+        "code": CODE, "film": work.media().digest, "weights": weights_digest(settings.weights), "layers": layers,
+        "expert": file_digest(BUNDLED_EXPERT), "places": [(track.id, f.start, f.stop) for track, f in places],
+        "boxes": [track.boxes.astype("<f4").tobytes() for track, _ in places],
+    }).removeprefix("sha256:")[:16]  # fmt: skip
+    record = work.folder / f"{key}.json"
+    if not record.is_file():
+        model, about = load_generator(settings.weights)
+        weights = work.folder / f"{key}.safetensors"
+        try:
+            footage = [_footage(work, reader, track, frames, model.config.size) for track, frames in places]
+            model, told = adapt(model, load_expert(), footage, steps=STEPS[layers], layers=layers, device=device)
+            figures, kept, reason = asdict(told), told.kept, told.reason
+        except InputError as error:  # too little of this actor is no failure of the film
+            figures, kept, reason = None, False, str(error)
+        one = Tried(character.name, character.track_ids, kept, reason, figures=figures)
+        if kept:
+            meta = save_weights(model, "wav2lip", weights, {
+                "name": weights.stem, "kind": "generator", "licence": about["licence"],
+                "source": f"{about['weights']} ({about['weights_digest']}) adapted to {character.name} by dubkit",
+                "data": f"{work.media().path.name}: {told.frames} frames of {character.name}", "steps": told.steps,
+                "note": reason,
+            })  # fmt: skip
+            one = Tried(character.name, character.track_ids, kept, reason, weights.name, meta["digest"], figures)
+        artefacts.write_json(record, one, Tried)
+    return artefacts.read_json(record, Tried)
+
+
+def _places(work: Work, character: Character, tracks: Mapping[str, FaceTrack]) -> Iterator[tuple[FaceTrack, FrameRange]]:
+    """Where the character is seen to speak and nobody else is heard, in the film's order, ``LONGEST`` in all."""
+    from dubkit.lips.gate import track_gates
+
+    rate, turns = work.media().video.rate, {turn.id: turn for turn in work.turns()}
+    left = LONGEST * rate
+    own = [a for a in work.assignments() if a.state == "on-screen" and a.track_id in character.track_ids and a.turn_id in turns]  # fmt: skip
+    for assignment in sorted(own, key=lambda a: (a.frames.start, a.track_id)):
+        track, speaker = tracks[assignment.track_id], turns[assignment.turn_id].speaker
+        usable = np.zeros(len(track.frames), bool)
+        shared = assignment.frames & track.range
+        usable[shared.start - track.range.start : shared.stop - track.range.start] = True
+        for gate in track_gates(track, work.settings.lips):
+            usable &= ~gate.closed
+        for other in turns.values():
+            if other.speaker != speaker:
+                heard = FrameRange(*frames_covering(other.segment.start, other.segment.end, rate)) & track.range
+                usable[heard.start - track.range.start : heard.stop - track.range.start] = False
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], usable.astype(int), [0]])))
+        for start, stop in edges.reshape(-1, 2) + track.range.start:
+            stop = min(int(stop), int(start + left))
+            if stop - start >= SHORTEST * rate:
+                left -= stop - start
+                yield track, FrameRange(int(start), stop)
+
+
+def _footage(work: Work, reader: FrameReader, track: FaceTrack, frames: FrameRange, size: int) -> Footage:
+    from dubkit.lips.adapt import Footage
+    from dubkit.lips.blend import source_crop
+    from dubkit.lips.crops import region, shifted, transforms
+    from dubkit.lips.mel import melspectrogram
+    from dubkit.media.audio import read_audio
+
+    rate, geometry, crops = work.media().video.rate, transforms(track, size), []
+    for frame in reader.read(frames):
+        transform = geometry[frame.index - track.range.start]
+        x0, y0, x1, y1 = region(transform, size, *frame.size)
+        crops.append(source_crop(frame.rgb((x0, y0, x1, y1), np.float32), shifted(transform, -x0, -y0), size))
+    at_25 = [min(int(k * rate / 25), len(crops) - 1) for k in range(int(len(crops) / rate * 25))]
+    start = float(seconds_at(frames.start, rate))
+    sound = read_audio(work.analysis_audio(), sample_rate=16_000, channels=1, start=start, duration=len(at_25) / 25)
+    return Footage(np.ascontiguousarray(np.stack(crops)[at_25][..., ::-1]), melspectrogram(sound[0]))

@@ -1,0 +1,86 @@
+"""What a stage reads besides the artefacts of earlier stages: files, parts of the project file, weights.
+
+Each function gives names and paths, or names and values; the pipeline takes their digests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dubkit.project.schema import ProjectFile
+from dubkit.settings import Settings
+
+
+def resolved(project: ProjectFile, settings: Settings) -> Settings:
+    """The settings with the paths of files that replace a stage made absolute, relative to the project file."""
+    speech, found = settings.speech, settings.faces
+    change = {k: str(project.resolve(v)) for k in ("diarization", "transcript") if (v := getattr(speech, k))}
+    shots_file = {"shots": str(project.resolve(found.shots))} if found.shots else {}
+    return settings.model_copy(
+        update={"speech": speech.model_copy(update=change), "faces": found.model_copy(update=shots_file)}
+    )
+
+
+def output_path(project: ProjectFile, settings: Settings, language: str) -> Path:
+    """Where the finished film of a language goes; the suffix follows the codec where the project names none."""
+    from dubkit.media.codecs import CODECS
+
+    return project.output_path(language, CODECS[settings.render.codec].containers[0])
+
+
+def film(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:
+    return {"source.film": project.film}
+
+
+def replacement(section: str, key: str) -> Callable[[ProjectFile, Settings, str | None], dict[str, Path]]:
+    def files(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:
+        written = getattr(getattr(settings, section), key)
+        return {f"{section}.{key}": project.resolve(written)} if written else {}
+
+    return files
+
+
+def target_files(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:
+    return {name: project.resolve(path) for name, path in project.project.target[language].files().items()}
+
+
+def spoken_subtitles(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:
+    written = project.project.target[language].subtitles
+    return {"subtitles": project.resolve(written)} if written and settings.render.subtitles else {}
+
+
+def decisions(project: ProjectFile, language: str | None) -> dict[str, Any]:
+    return {
+        "cast": [member.model_dump(mode="json", exclude={"voice"}) for member in project.project.cast],
+        "locks": [entry.model_dump(mode="json", exclude={"note"}) for entry in project.project.lock],
+    }
+
+
+def voices(project: ProjectFile, language: str | None) -> dict[str, Any]:
+    return {
+        "voices": [[m.name, list(m.speakers), m.voice_for(language)] for m in project.project.cast],
+        "target": {k: sorted(v) if isinstance(v, dict) else bool(v) for k, v in project.project.target[language]},
+    }
+
+
+def source_language(project: ProjectFile, language: str | None) -> dict[str, Any]:
+    return {"source.language": project.project.source.language}
+
+
+def output(project: ProjectFile, language: str | None) -> dict[str, Any]:
+    target = project.project.target[language]
+    return {"name": project.name, "output": target.output or project.project.output.model_dump()}
+
+
+def lip_code(project: ProjectFile, language: str | None) -> dict[str, Any]:
+    from dubkit.lips.jobs import CODE
+
+    return {"code of the lips": CODE}
+
+
+def lip_weights(settings: Settings) -> dict[str, str]:
+    from dubkit.lips.checkpoint import weights_digest
+
+    return {settings.lips.weights: weights_digest(settings.lips.weights)}
