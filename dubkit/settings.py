@@ -174,6 +174,9 @@ class LipsSettings(Section):
         "with a calm mouth (calm), or the frame itself (same)",
     )
     close_in_silence: bool = Field(True, description="close the lips where the dub is silent and the actor spoke")
+    adapt: Literal["off", "auto", "on"] = Field(
+        "off", description="fine-tune the generator on each actor's own footage, kept only where that helps; auto: on a GPU"
+    )
 
 
 class RenderSettings(Section):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dubkit.digest import value_digest
 from dubkit.project import artefacts, naming
 from dubkit.timing import Timecode, seconds_at
 from dubkit.types import DubLine, FrameRange, Line, LipJob, Media, Segment, Turn
@@ -137,6 +138,7 @@ def _paint(work: Work, only: FrameRange | None) -> dict[LipJob, Path]:
     from dubkit.lips.engine import run_jobs
     from dubkit.lips.jobs import plan_jobs, speech_digest
     from dubkit.media.reader import FrameReader
+    from dubkit.project.adapting import adapted_weights
 
     media, settings = work.media(), work.settings.lips
     tracks = {track.id: track for track in work.tracks()}
@@ -144,18 +146,34 @@ def _paint(work: Work, only: FrameRange | None) -> dict[LipJob, Path]:
     turns = artefacts.read_json(work.file("voice", "turns.json"), tuple[Turn, ...])
     lines = artefacts.read_json(work.file("voice", "dub.json"), tuple[DubLine, ...])
     jobs = plan_jobs(
-        work.assignments(), lines, turns, work.shots(), tracks, media.video.rate, settings,
+        work.assignments(), lines, turns, work.shots(), tracks, media.video.rate,
+        settings.model_copy(update={"adapt": "off"}),  # what it leads to is told by the weights
         voice=speech_digest(voice), constants={"film": media.digest, "weights": weights_digest(settings.weights)},
     )  # fmt: skip
+    adapted = adapted_weights(work)
+    jobs = tuple(
+        replace(job, id=value_digest({"job": job.id, "weights": adapted[job.track_id][1]}))
+        if job.track_id in adapted
+        else job
+        for job in jobs
+    )
     paths = {job: work.folder / f"{job.frames.start:07}-{job.id[:16]}.npz" for job in jobs}
     by_id = {job.id: path for job, path in paths.items()}
     missing = [job for job, path in paths.items() if not path.exists() and (only is None or job.frames.start in only)]
-    work.progress(0, sum(len(job.frames) for job in missing))
+    by_weights: dict[str, list[LipJob]] = {}
+    for job in missing:
+        weights = str(adapted[job.track_id][0]) if job.track_id in adapted else settings.weights
+        by_weights.setdefault(weights, []).append(job)
+    total, done = sum(len(job.frames) for job in missing), 0
+    work.progress(0, total)
     with FrameReader(media) as reader:
-        run_jobs(
-            missing, tracks, reader, voice, media.video.rate, settings,
-            lambda result: result.save(by_id[result.job_id]), work.progress,
-        )  # fmt: skip
+        for weights, some in by_weights.items():
+            run_jobs(
+                some, tracks, reader, voice, media.video.rate, settings.model_copy(update={"weights": weights}),
+                lambda result: result.save(by_id[result.job_id]),
+                lambda frames, _, before=done: work.progress(before + frames, total),
+            )  # fmt: skip
+            done += sum(len(job.frames) for job in some)
     return paths
 
 

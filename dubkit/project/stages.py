@@ -204,6 +204,18 @@ def match(work: Work) -> list[Path]:
     return written
 
 
+def adapt(work: Work) -> list[Path]:
+    from dubkit.project.adapting import make_adapted
+
+    return make_adapted(work)
+
+
+def _adapting_weights(settings: Settings) -> dict[str, str]:
+    from dubkit.project.adapting import read_weights
+
+    return read_weights(settings.lips)
+
+
 # --------------------------------------------------------------------------------------------------- for each language
 
 
@@ -281,6 +293,14 @@ STAGES: tuple[Stage, ...] = (
         values=reads.decisions,
     ),
     Stage(
+        "adapt",
+        "learn the actors' mouths",
+        adapt,
+        ("ingest", "diarize", "faces", "match"),
+        ("lips.adapt", "lips.weights", "lips.max_yaw", "lips.min_face_px"),
+        weights=_adapting_weights,
+    ),
+    Stage(
         "voice",
         "the dub: lines, timing, mix",
         voice,
@@ -294,8 +314,8 @@ STAGES: tuple[Stage, ...] = (
         "lips",
         "move the mouths",
         lips,
-        ("ingest", "shots", "diarize", "faces", "match", "voice"),
-        ("lips", "-lips.batch_size"),
+        ("ingest", "shots", "diarize", "faces", "match", "adapt", "voice"),
+        ("lips", "-lips.batch_size", "-lips.adapt"),
         per_language=True,
         part=_later("dubbing", "make_some_lips"),
         values=reads.lip_code,
