@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dubkit.lips.adapt import Footage
     from dubkit.media.reader import FrameReader
     from dubkit.project.stages import Work
+    from dubkit.settings import LipsSettings
 
 LONGEST, SHORTEST = 60.0, 1.0  # seconds of one character that are used in all; of one stretch
 STEPS = {"last": 60, "all": 400}
@@ -70,6 +71,17 @@ def adapted_weights(work: Work) -> Mapping[str, tuple[Path, str]]:
     path = work.file("adapt", "adapt.json")
     tried = artefacts.read_json(path, tuple[Tried, ...])
     return {track: (path.parent / one.weights, one.digest) for one in tried if one.weights for track in one.track_ids}
+
+
+def read_weights(settings: LipsSettings) -> dict[str, str]:
+    """The weights that the stage starts from and judges by, for its record; none where it does nothing."""
+    from dubkit.lips.checkpoint import weights_digest
+    from dubkit.weights import BUNDLED, file_sha256
+
+    if settings.adapt == "off":
+        return {}
+    judge = BUNDLED / "dubkit-expert-small.safetensors"
+    return {settings.weights: weights_digest(settings.weights), judge.stem: file_sha256(judge)}
 
 
 def _try(work: Work, character: Character, tracks: Mapping[str, FaceTrack], reader: FrameReader, device: str) -> Tried:

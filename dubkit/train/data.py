@@ -1,21 +1,26 @@
 """Prepared shards in memory: clips of talking faces and the draws each network trains on.
 
-A shard is one identity's ``NAME.faces.npy`` (frames, 112, 112, 3) uint8 BGR and ``NAME.audio.npy`` (samples,) int16 at
-16 kHz, both at 25 fps time from zero; ``shards.json`` lists them with their split and clip boundaries. No draw crosses
-a clip. All randomness comes from the one ``numpy.random.Generator`` handed in, so that a run can be repeated.
+A shard is one person's ``NAME.faces.npy`` (frames, 112, 112, 3) uint8 BGR and ``NAME.audio.npy`` (samples,) int16 at
+16 kHz, both from time zero at 25 fps; or the same packed to be carried (``packed.py``). ``shards.json`` lists them with
+their split and clip boundaries. No draw crosses a clip. All randomness comes from the one ``numpy.random.Generator``
+handed in, so that a run can be repeated. ``resident.py`` answers the same questions from a GPU's memory.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from dubkit.errors import InputError
 from dubkit.lips.mel import melspectrogram, window_start, windows
+from dubkit.train import packed
 from dubkit.train.crops import CROP, inner
 
 SCHEMA = "dubkit.shards/1"
@@ -43,15 +48,17 @@ class TalkingFaces:
         listing = json.loads(manifest.read_text(encoding="utf-8"))
         if listing.get("schema") != SCHEMA:
             raise InputError(f"{manifest} is of schema {listing.get('schema')!r}, expected {SCHEMA!r}; prepare again")
-        self.folder, self.names = folder, []
-        self.faces, self.mels, self.clips = [], [], []
+        self.folder, self.split, self.licence, self.names = folder, split, listing.get("licence", "unknown"), []
+        self.faces, self.mels, self.clips, self._pools = [], [], [], {}
         for entry in (e for e in listing["shards"] if e["split"] == split):
-            faces = np.load(folder / f"{entry['name']}.faces.npy", mmap_mode="r")
-            audio = np.load(folder / f"{entry['name']}.audio.npy")
             shard = len(self.faces)
             self.names.append(entry["name"])
-            self.faces.append(faces)
-            self.mels.append(melspectrogram(audio.astype(np.float32) / 32768))
+            if entry.get("packed"):
+                self.faces.append(packed.read_faces(folder, entry["name"]))
+                self.mels.append(packed.read_mel(folder, entry["name"]))
+            else:
+                self.faces.append(np.load(folder / f"{entry['name']}.faces.npy", mmap_mode="r"))
+                self.mels.append(melspectrogram(self.audio(shard)))
             for start, stop in entry["clips"]:
                 self.clips.append(Clip(shard, start, stop, entry["set"], entry["identity"]))
         if not self.clips:
@@ -63,17 +70,32 @@ class TalkingFaces:
         Within a set, identities are drawn by the square root of what they have, so that nobody fills the batch."""
         drawn = []
         for name in rng.choice(list(shares), size=count, p=np.array(list(shares.values())) / sum(shares.values())):
-            long_enough = [c for c in self.clips if c.set == name and c.stop - c.start >= frames]
-            people = sorted({c.identity for c in long_enough})
-            amounts = np.sqrt([sum(c.identity == p for c in long_enough) for p in people])
-            person = rng.choice(people, p=amounts / amounts.sum())
-            theirs = [c for c in long_enough if c.identity == person]
+            people, chances, clips = self._pool(str(name), frames)
+            theirs = clips[rng.choice(people, p=chances)]
             drawn.append(theirs[rng.integers(len(theirs))])
         return drawn
 
+    def _pool(self, name: str, frames: int) -> tuple[list[str], np.ndarray, dict[str, list[Clip]]]:
+        """The people of a set with clips long enough, their chances, and those clips. Raises InputError without any."""
+        if (name, frames) not in self._pools:
+            clips: dict[str, list[Clip]] = {}
+            for clip in self.clips:
+                if clip.set == name and clip.stop - clip.start >= frames:
+                    clips.setdefault(clip.identity, []).append(clip)
+            if not clips:
+                raise InputError(f"the {self.split} split of {self.folder} has no clip of set '{name}' with {frames} "
+                                 f"frames; its sets are {', '.join(self.sets)}: choose shares among them")  # fmt: skip
+            people = sorted(clips)
+            amounts = np.sqrt([len(clips[person]) for person in people])
+            self._pools[name, frames] = (people, amounts / amounts.sum(), clips)
+        return self._pools[name, frames]
+
     def audio(self, shard: int) -> np.ndarray:
-        """A shard's sound, float32 (samples,) at 16 kHz."""
-        return np.load(self.folder / f"{self.names[shard]}.audio.npy").astype(np.float32) / 32768
+        """A shard's sound, float32 (samples,) at 16 kHz. Raises InputError for a packed shard, which has none."""
+        path = self.folder / f"{self.names[shard]}.audio.npy"
+        if not path.is_file():
+            raise InputError(f"{path} is absent: packed shards carry what the networks hear, not the sound itself")
+        return np.load(path).astype(np.float32) / 32768
 
     def crops(self, clip: Clip, frames: np.ndarray, move: Move | None = None) -> np.ndarray:
         """The 96 × 96 crops of ``frames`` (absolute indices) → uint8 (N, 96, 96, 3), under one augmentation."""
@@ -82,6 +104,18 @@ class TalkingFaces:
         if move is not None and (move.gain != 1 or move.lift):
             out = np.clip(out * np.float32(move.gain) + np.float32(move.lift), 0, 255).astype(np.uint8)
         return out
+
+    def pictures(self, draws: Sequence[Stretch]) -> Tensor:
+        """The crops of all draws, one after the other → uint8 (N, 96, 96, 3)."""
+        return torch.from_numpy(np.concatenate([self.crops(d.clip, d.frames, d.move) for d in draws]))
+
+    def frame_voices(self, draws: Sequence[Stretch]) -> Tensor:
+        """What the generator hears at each frame of the draws → (N, 1, 80, 16)."""
+        return torch.from_numpy(np.concatenate([self.generator_windows(d.clip, d.frames, d.loudness) for d in draws]))
+
+    def stack_voices(self, draws: Sequence[Stretch]) -> Tensor:
+        """What the expert hears from each frame of the draws on → (N, 1, 80, 16)."""
+        return torch.from_numpy(np.concatenate([self.expert_windows(d.clip, d.frames, d.loudness) for d in draws]))
 
     def generator_windows(self, clip: Clip, frames: np.ndarray, gain: float = 0.0) -> np.ndarray:
         """Mel windows of single frames, starting 40 ms early → (N, 1, 80, 16)."""
@@ -113,10 +147,24 @@ class Move:
         return cls(dx, dy, scale, bool(rng.integers(2)), gain, lift, rng.uniform(-0.5, 0.5))
 
 
-def mouth_stacks(crops: np.ndarray, firsts: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """Frames of one clip (absolute indices) that are looked at and heard under one augmentation."""
+
+    clip: Clip
+    frames: np.ndarray
+    move: Move | None = None
+
+    @property
+    def loudness(self) -> float:
+        return self.move.mel if self.move else 0.0
+
+
+def mouth_stacks(crops: Tensor, firsts: np.ndarray) -> Tensor:
     """Five-frame stacks of lower halves from crops (N, 96, 96, 3) uint8 → uint8 (stacks, 15, 48, 96)."""
-    lower = crops[:, CROP // 2 :].transpose(0, 3, 1, 2)
-    return lower[firsts[:, None] + np.arange(5)].reshape(len(firsts), 15, CROP // 2, CROP)
+    lower = crops[:, CROP // 2 :].permute(0, 3, 1, 2)
+    rows = torch.from_numpy(firsts[:, None] + np.arange(5)).to(crops.device)
+    return lower[rows].reshape(len(firsts), 15, CROP // 2, CROP)
 
 
 def _louder(mel: np.ndarray, gain: float) -> np.ndarray:

@@ -7,7 +7,6 @@ on what the generator makes. Wav2Lip's point is that such a judge learns to look
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -16,10 +15,13 @@ import torch
 
 from dubkit.lips.models.discriminator import PairDiscriminator
 from dubkit.lips.models.wav2lip import Wav2Lip, Wav2LipConfig
+from dubkit.train.batches import generator_batch
 from dubkit.train.data import TalkingFaces
-from dubkit.train.generator import GeneratorSettings, generator_batch, mouth_l1
-from dubkit.train.losses import weighted_l1
-from dubkit.train.runs import Average, Run
+from dubkit.train.generator import GeneratorSettings, mouth_l1
+from dubkit.train.losses import pair_margin, weighted_l1
+from dubkit.train.resident import talking_faces
+from dubkit.train.runs import Average, Compute, Report, Run, silent
+from dubkit.train.strips import write_strip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,47 +36,50 @@ class LipganSettings:
 
 
 def train_lipgan(shards: Path, folder: Path, settings: LipganSettings = LipganSettings(), *, steps: int = 2000,
-                 minutes: float = 600, check_every: int = 100, device: str = "cpu",
-                 report: Callable[[str], None] = lambda line: None) -> Wav2Lip:  # fmt: skip
-    """Train, or go on training, in ``folder`` → the generator; see ``train_generator`` for the arguments."""
-    data, unseen = TalkingFaces(shards, "train"), TalkingFaces(shards, "val")
+                 minutes: float = 600, check_every: int = 100, compute: Compute = Compute(),
+                 report: Report = silent) -> Wav2Lip:  # fmt: skip
+    """Train, or go on training, in ``folder`` → the averaged generator; see ``train_generator`` for the arguments."""
+    data, unseen = talking_faces(shards, "train", compute), TalkingFaces(shards, "val")
     draw = settings.generator
     rng = np.random.default_rng(draw.seed)
     torch.manual_seed(draw.seed)
 
-    model = Wav2Lip(Wav2LipConfig(**draw.config)).to(device, memory_format=torch.channels_last)
-    judge = PairDiscriminator(settings.discriminator).to(device)
+    model = compute.place(Wav2Lip(Wav2LipConfig(**draw.config)))
+    judge = PairDiscriminator(settings.discriminator).to(compute.device)
     making = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate)
     judging = torch.optim.AdamW(judge.parameters(), lr=settings.learning_rate / 5)
     average = Average(model, draw.average)
     parts = {"model": model, "judge": judge, "average": average, "making": making, "judging": judging}
-    run = Run(folder, asdict(settings), parts, rng)
+    run = Run(folder, asdict(settings) | compute.changes(), parts, rng, report)
+    model.train()
 
-    for step in range(run.restore(), steps):
-        batch = generator_batch(data, rng, draw.clips, draw.frames, draw.shares).to(device)
-        made = model.train()(batch.mel, batch.shown)
-        l1, apart = weighted_l1(made, batch.real), judge(made, batch.mel)
-        loss = l1 + settings.judge_weight * apart.square().mean()
+    for step in run.steps(steps, minutes, check_every):
         making.zero_grad(set_to_none=True)
-        loss.backward()
+        pairs = []
+        for _ in range(compute.accumulate):
+            batch = generator_batch(data, rng, draw.clips, draw.frames, draw.shares).to(compute.device)
+            with compute.autocast():
+                made = model(batch.mel, batch.shown).float()
+                apart = judge(made, batch.mel).float()
+            l1 = weighted_l1(made, batch.real)
+            loss = l1 + settings.judge_weight * apart.square().mean()
+            (loss / compute.accumulate).backward()
+            pairs.append((batch, made.detach()))
         making.step()
         average.update(model, step)
 
-        near = judge(batch.real, batch.mel)
-        wrong = judge(batch.real, batch.mel.roll(1, dims=0)), judge(made.detach(), batch.mel)
-        verdict = near.square().mean() + sum((settings.margin - d).clamp_min(0).square().mean() for d in wrong) / 2
         judging.zero_grad(set_to_none=True)
-        verdict.backward()
+        for batch, paintings in pairs:
+            with compute.autocast():
+                near = judge(batch.real, batch.mel).float()
+                late = judge(batch.real, batch.mel.roll(1, dims=0)).float()
+                fake = judge(paintings, batch.mel).float()
+            (pair_margin(near, (late, fake), settings.margin) / compute.accumulate).backward()
         judging.step()
 
-        over = run.seconds > 60 * minutes or step + 1 == steps
         if step % 20 == 0:
             run.log(step, loss=loss, l1=l1, near=near.mean(), made=apart.mean())
-        if (step + 1) % check_every == 0 or over:
-            scores = {f"mouth_l1_{name}": mouth_l1(average.model, unseen, name) for name in unseen.sets}
-            run.log(step, **scores)
-            report(f"step {step + 1}, {run.seconds / 60:.1f} min, loss {loss.item():.4f}, {scores}")
-            run.save(step + 1)
-        if over:
-            break
+        if run.due(step):
+            run.tell(step, loss, {f"mouth_l1_{name}": mouth_l1(average.model, unseen, name) for name in unseen.sets})
+            write_strip(folder / "strip.png", average.model, unseen)
     return average.model

@@ -1,10 +1,27 @@
-"""The training losses, each a few lines over tensors, with its source."""
+"""The losses of the expert, of SyncNet and of the baselines, each a few lines over tensors, with its source.
+
+Those of the picture, which adaptation uses too, are in ``dubkit.lips.losses`` and can be had here as well.
+"""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from dubkit.lips.losses import (  # one place to import a training page's losses from
+    edge_l1,
+    mouth_region,
+    mouth_weights,
+    sync_choice,
+    wav2lip_total,
+    weighted_l1,
+)
+
+__all__ = [
+    "contrastive_margin", "cosine_bce", "edge_l1", "mouth_region", "mouth_weights", "pair_margin", "shift_contrast",
+    "sync_choice", "wav2lip_total", "weighted_l1",
+]  # fmt: skip
 
 
 def cosine_bce(voice: Tensor, mouth: Tensor, in_sync: Tensor) -> Tensor:
@@ -34,41 +51,7 @@ def contrastive_margin(video: Tensor, audio: Tensor, in_sync: Tensor, margin: fl
     return (in_sync * distance**2 + (1 - in_sync) * (margin - distance).clamp_min(0) ** 2).mean() / 2
 
 
-def weighted_l1(made: Tensor, real: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Mean absolute difference; ``weights`` (H, W) have mean 1 or are left out (the paper's plain L1)."""
-    difference = (made - real).abs()
-    return (difference if weights is None else difference * weights).mean()
-
-
-def edge_l1(made: Tensor, real: Tensor, weights: Tensor | None = None) -> Tensor:
-    """L1 between the horizontal and vertical pixel differences (B, 3, H, W): what is wrong at the finest scale, such as
-    the dither an expert that looks at halved pictures does not see. Mathieu et al. 2016, with exponent 1."""
-    total = made.new_zeros(())
-    for axis in (2, 3):
-        difference = (made.diff(dim=axis) - real.diff(dim=axis)).abs()
-        total = (
-            total
-            + (
-                difference if weights is None else difference * weights.narrow(axis - 2, 1, difference.shape[axis])
-            ).mean()
-        )
-    return total / 2
-
-
-def mouth_weights(size: int, mouth: float) -> Tensor:
-    """Weights (size, size) of mean 1: the lower middle of the crop (rows from 58 %, columns 20 to 80 %) counts
-    ``mouth`` times as much as the rest."""
-    weights = torch.ones(size, size)
-    weights[mouth_region(size)] = mouth
-    return weights / weights.mean()
-
-
-def mouth_region(size: int) -> tuple[slice, slice]:
-    """Rows and columns where lips and jaw move; "mouth L1" in every table is measured here."""
-    return slice(round(size * 0.58), size), slice(round(size * 0.2), round(size * 0.8))
-
-
-def wav2lip_total(l1: Tensor, sync: Tensor | float, sync_weight: float,
-                  visual: Tensor | float = 0.0, visual_weight: float = 0.0) -> Tensor:  # fmt: skip
-    """``s_w · E_sync + s_g · L_gen + (1 − s_w − s_g) · L1`` (Prajwal et al. 2020, eq. 6)."""
-    return sync_weight * sync + visual_weight * visual + (1 - sync_weight - visual_weight) * l1
+def pair_margin(near: Tensor, wrong: tuple[Tensor, ...], margin: float) -> Tensor:
+    """LipGAN's judge: ``near`` (B,) distances of real faces from their own voice go to 0, every distance in ``wrong`` (real
+    faces with another voice, made faces) to at least ``margin``; the wrong kinds share one half."""
+    return near.square().mean() + sum((margin - d).clamp_min(0).square().mean() for d in wrong) / len(wrong)

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from dubkit.evaluate.sync import SHIFTS, in_and_out_accuracy, inner_curve, joined, sync_curve
+from dubkit.lips.losses import SyncExpert
 from dubkit.lips.models.wav2lip import Wav2Lip
 from dubkit.train.data import Clip, TalkingFaces, mouth_stacks
 from dubkit.train.expert import FRAMES, embed_clip
-from dubkit.train.generator import SyncExpert
 from dubkit.train.losses import mouth_region
 from dubkit.train.strips import speak
 
@@ -113,8 +113,8 @@ def _embedded(expert: SyncExpert, data: TalkingFaces, clip: Clip) -> tuple[np.nd
 
 @torch.no_grad()
 def _mouths(judge: SyncExpert, pictures: np.ndarray) -> np.ndarray:
-    stacks = mouth_stacks(pictures, np.arange(len(pictures) - FRAMES + 1))
-    return judge.eval().mouth(torch.from_numpy(np.ascontiguousarray(stacks)).float() / 255).numpy()
+    stacks = mouth_stacks(torch.from_numpy(np.ascontiguousarray(pictures)), np.arange(len(pictures) - FRAMES + 1))
+    return judge.eval().mouth(stacks.float() / 255).numpy()
 
 
 def _mismatched(data: TalkingFaces, rng: np.random.Generator) -> tuple[Clip, Clip, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -10,10 +9,10 @@ import numpy as np
 import torch
 
 from dubkit.lips.models.speech2vid import Speech2Vid
-from dubkit.train.data import TalkingFaces
-from dubkit.train.generator import generator_batch
+from dubkit.train.batches import generator_batch
 from dubkit.train.losses import weighted_l1
-from dubkit.train.runs import Average, Run
+from dubkit.train.resident import talking_faces
+from dubkit.train.runs import Average, Compute, Report, Run, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,32 +28,32 @@ class Speech2VidSettings:
 
 
 def train_speech2vid(shards: Path, folder: Path, settings: Speech2VidSettings = Speech2VidSettings(), *,
-                     steps: int = 2000, minutes: float = 600, save_every: int = 100, device: str = "cpu",
-                     report: Callable[[str], None] = lambda line: None) -> Speech2Vid:  # fmt: skip
-    """Train, or go on training, in ``folder`` → the network; see ``train_generator`` for the arguments."""
-    data = TalkingFaces(shards, "train")
+                     steps: int = 2000, minutes: float = 600, check_every: int = 100, compute: Compute = Compute(),
+                     report: Report = silent) -> Speech2Vid:  # fmt: skip
+    """Train, or go on training, in ``folder`` → the averaged network; see ``train_generator`` for the arguments."""
+    data = talking_faces(shards, "train", compute)
     rng = np.random.default_rng(settings.seed)
     torch.manual_seed(settings.seed)
 
-    model = Speech2Vid(settings.width).to(device)
+    model = compute.place(Speech2Vid(settings.width))
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate)
     average = Average(model, settings.average)
-    run = Run(folder, asdict(settings), {"model": model, "average": average, "optimizer": optimizer}, rng)
+    parts = {"model": model, "average": average, "optimizer": optimizer}
+    run = Run(folder, asdict(settings) | compute.changes(), parts, rng, report)
 
-    for step in range(run.restore(), steps):
-        batch = generator_batch(data, rng, settings.clips, 1, settings.shares).to(device)
-        loss = weighted_l1(model.train()(batch.mel, batch.shown[:, 3:]), batch.real)
+    for step in run.steps(steps, minutes, check_every):
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        for _ in range(compute.accumulate):
+            batch = generator_batch(data, rng, settings.clips, 1, settings.shares).to(compute.device)
+            with compute.autocast():
+                made = model.train()(batch.mel, batch.shown[:, 3:]).float()
+            loss = weighted_l1(made, batch.real)
+            (loss / compute.accumulate).backward()
         optimizer.step()
         average.update(model, step)
 
-        over = run.seconds > 60 * minutes or step + 1 == steps
         if step % 20 == 0:
             run.log(step, l1=loss)
-        if (step + 1) % save_every == 0 or over:
-            report(f"step {step + 1}, {run.seconds / 60:.1f} min, L1 {loss.item():.4f}")
-            run.save(step + 1)
-        if over:
-            break
+        if run.due(step):
+            run.tell(step, loss)
     return average.model

@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 import torch
 
-from dubkit.lips.models.wav2lip import Wav2Lip
+from dubkit.lips.models.wav2lip import Wav2Lip, picture_tensor, shown_to_network
 from dubkit.train.data import Clip, TalkingFaces
-from dubkit.train.generator import picture_tensor, shown_to_network
 
 
 @torch.no_grad()
@@ -28,7 +27,7 @@ def speak(model: Wav2Lip, data: TalkingFaces, face: Clip, voice: Clip, frames: i
         late = index > (face.start + face.stop) // 2
         other[late] = data.crops(face, np.full(int(late.sum()), face.start))
     mel = data.generator_windows(voice, voice.start + 1 + np.arange(frames) + shift)
-    shown = shown_to_network(picture_tensor(real), picture_tensor(other))
+    shown = shown_to_network(*(picture_tensor(torch.from_numpy(crops)) for crops in (real, other)))
     device = next(model.parameters()).device
     made = model.eval()(torch.from_numpy(mel).to(device), shown.to(device)).cpu()
     return made.mul(255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy(), real
@@ -43,7 +42,7 @@ def write_strip(
     rows = []
     for name in [names[i] for i in np.linspace(0, len(names) - 1, min(people, len(names))).astype(int)]:
         mine = [clip for clip in data.clips if clip.identity == name]
-        others = [clip for clip in data.clips if clip.identity != name]
+        others = [clip for clip in data.clips if clip.identity != name] or mine
         face, voice = mine[rng.integers(len(mine))], others[rng.integers(len(others))]
         own, real = speak(model, data, face, face, 2 * columns)
         dubbed, _ = speak(model, data, face, voice, 2 * columns)

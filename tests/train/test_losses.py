@@ -9,14 +9,15 @@ import torch
 
 from dubkit.lips.models.small_expert import SmallExpert
 from dubkit.lips.models.wav2lip import Wav2Lip
-from dubkit.train.generator import Batch, GeneratorSettings, sync_choice
 from dubkit.train.losses import (
     contrastive_margin,
     cosine_bce,
     edge_l1,
     mouth_region,
     mouth_weights,
+    pair_margin,
     shift_contrast,
+    sync_choice,
     wav2lip_total,
     weighted_l1,
 )
@@ -70,14 +71,30 @@ def test_total():
     assert wav2lip_total(torch.tensor(0.1), 0.5, 0.03, 2.0, 0.07).item() == pytest.approx(0.015 + 0.14 + 0.09)
 
 
+def test_pair_margin():
+    near, late, made = torch.tensor([0.3, 0.1]), torch.tensor([0.4, 2.0]), torch.tensor([1.0, 0.0])
+    # near: (0.09 + 0.01) / 2; late: (0.6² + 0) / 2; made: (0 + 1) / 2; the wrong kinds share one half
+    assert pair_margin(near, (late, made), 1.0).item() == pytest.approx(0.05 + (0.18 + 0.5) / 2)
+
+
+def test_sync_choice_by_hand():
+    class Blind:  # every mouth is (1, 0); the right voice is (0.6, 0.8), the wrong one (1, 0)
+        def mouth(self, mouths):
+            return torch.tensor([[1.0, 0.0]]).expand(len(mouths), 2)
+
+        def voice(self, mel):
+            return torch.tensor([[0.6, 0.8], [1.0, 0.0]])
+
+    loss = sync_choice(Blind(), torch.rand(5, 3, 96, 96), torch.zeros(1, 2, 1, 80, 16), frames=5, temperature=2.0)
+    assert loss.item() == pytest.approx(math.log(1 + math.exp(2 * (1 - 0.6))), abs=1e-6)
+
+
 def test_the_expert_passes_gradients_on_and_keeps_none():
     torch.manual_seed(0)
     model, expert = Wav2Lip(TINY), SmallExpert().eval().requires_grad_(False)
     before = {name: value.clone() for name, value in expert.state_dict().items()}
-    batch = Batch(torch.randn(5, 1, 80, 16), torch.rand(5, 6, 96, 96), torch.rand(5, 3, 96, 96),
-                  torch.randn(1, 4, 1, 80, 16))  # fmt: skip
-    made = model(batch.mel, batch.shown)
-    sync_choice(expert, made, batch, GeneratorSettings(frames=5)).backward()
+    made = model(torch.randn(5, 1, 80, 16), torch.rand(5, 6, 96, 96))
+    sync_choice(expert, made, torch.randn(1, 4, 1, 80, 16), frames=5, temperature=15.0).backward()
     assert all(p.grad is None for p in expert.parameters())
     assert all(torch.equal(value, before[name]) for name, value in expert.state_dict().items())
     assert model.audio_encoder[0].conv_block[0].weight.grad.abs().sum() > 0
@@ -86,6 +103,5 @@ def test_the_expert_passes_gradients_on_and_keeps_none():
 def test_the_sync_loss_looks_at_the_lower_half_only():
     expert = SmallExpert().eval().requires_grad_(False)
     made = torch.rand(5, 3, 96, 96, requires_grad=True)
-    batch = Batch(torch.empty(0), torch.empty(0), torch.empty(0), torch.randn(1, 4, 1, 80, 16))
-    sync_choice(expert, made, batch, GeneratorSettings(frames=5)).backward()
+    sync_choice(expert, made, torch.randn(1, 4, 1, 80, 16), frames=5, temperature=15.0).backward()
     assert made.grad[:, :, :48].abs().max() == 0 and made.grad[:, :, 48:].abs().max() > 0

@@ -91,14 +91,12 @@ def test_average_forgets_its_first_weights_and_copies_buffers():
 
 def test_no_draw_crosses_a_clip(shards):
     data = TalkingFaces(shards, "train")
-    seen = []
-    data.crops = lambda clip, frames, move=None: (
-        seen.append((clip, frames)),
-        np.zeros((len(frames), 96, 96, 3), np.uint8),
-    )[1]
+    seen, pictures = [], data.pictures
+    data.pictures = lambda draws: (seen.extend(draws), pictures(draws))[1]
     generator_batch(data, np.random.default_rng(0), 30, 5, SHARES, choices=6)
     assert len(seen) == 60
-    for (clip, frames), (_, references) in zip(seen[::2], seen[1::2], strict=True):
+    for made, reference in zip(seen[::2], seen[1::2], strict=True):
+        clip, frames, references = made.clip, made.frames, reference.frames
         assert clip.start < frames[0] and frames[-1] + 4 < clip.stop  # a frame's voice: one frame before to four after
         assert clip.start <= references[0] and references[-1] < clip.stop
         assert np.abs(frames[:, None] - references).min() >= 5
@@ -121,7 +119,7 @@ def test_shown_frames_hide_their_lower_half_and_the_augmentation_is_shared(shard
 
 def test_mouth_stacks_are_five_frames_in_order():
     crops = np.zeros((7, 96, 96, 3), np.uint8) + np.arange(7, dtype=np.uint8)[:, None, None, None]
-    stacks = mouth_stacks(crops, np.array([0, 2]))
+    stacks = mouth_stacks(torch.from_numpy(crops), np.array([0, 2]))
     assert stacks.shape == (2, 15, 48, 96)
     assert stacks[1, :, 0, 0].tolist() == [2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6]
 

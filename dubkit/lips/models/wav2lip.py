@@ -150,3 +150,15 @@ def given_pixels(faces: Tensor) -> Tensor:
     """What the network was shown at each pixel: the frame's upper half over the reference's lower half."""
     half = faces.shape[-2] // 2
     return torch.cat((faces[..., :3, :half, :], faces[..., 3:, half:, :]), dim=-2)
+
+
+def picture_tensor(crops: Tensor) -> Tensor:
+    """Crops uint8 (N, S, S, 3) BGR → float (N, 3, S, S) in [0, 1], channels last in memory."""
+    return crops.contiguous().permute(0, 3, 1, 2).float().div_(255)
+
+
+def shown_to_network(real: Tensor, reference: Tensor) -> Tensor:
+    """The generator's six channels: the frame without its lower half, and the reference."""
+    hidden = real.clone()
+    hidden[:, :, real.shape[-2] // 2 :] = 0
+    return torch.cat((hidden, reference), dim=1).contiguous(memory_format=torch.channels_last)
