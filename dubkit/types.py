@@ -95,6 +95,11 @@ class VideoStream:
     color_primaries: str = "unknown"
     color_transfer: str = "unknown"
     interlaced: bool = False
+    top_field_first: bool = True  # of interlaced frames
+    mastering_display: str | None = (
+        None  # SMPTE ST 2086, as x265 writes it: "G(13250,34500)B(...)R(...)WP(...)L(max,min)"
+    )
+    content_light: str | None = None  # CTA-861.3: "MaxCLL,MaxFALL" in cd/m²
     profile: str | None = None
     bit_rate: int | None = None  # bit/s
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 from dubkit.errors import SettingsError
@@ -28,15 +27,25 @@ class Codec:
     encoder: str  # ffmpeg's name
     formats: tuple[str, ...]  # planar YUV layouts it takes, without endianness
     containers: tuple[str, ...]  # suffixes
-    options: Callable[[RenderSettings, Fraction, str], dict[str, object]]  # settings, rate, layout → ffmpeg options
+    options: Callable[
+        [RenderSettings, VideoStream, str], dict[str, object]
+    ]  # settings, source, layout → ffmpeg options
     even: bool = False  # subsampled sides must be even
     min_size: tuple[int, int] = (1, 1)  # pixels
+    fields: bool = False  # keeps interlaced frames as such
+    light: bool = False  # carries static HDR metadata
 
 
-def _x264(settings: RenderSettings, rate: Fraction, layout: str) -> dict[str, object]:
-    keyint = round(_GOP_SECONDS * rate)
+def _x264(settings: RenderSettings, video: VideoStream, layout: str) -> dict[str, object]:
+    keyint = round(_GOP_SECONDS * video.rate)
     quality = _crf(settings, 17)
     params = f"keyint={keyint}:open-gop=0:threads={_X264_THREADS}:lookahead-threads=1"
+    if video.interlaced:
+        params += ":tff=1" if video.top_field_first else ":bff=1"
+    if video.mastering_display:
+        params += f":mastering-display={video.mastering_display}"
+    if video.content_light:
+        params += f":cll={video.content_light}"
     return {
         "preset": settings.speed,
         **({"qp": 0} if quality == 0 else {"crf": quality}),  # crf 0 is lossless at 8 bits only, qp 0 always
@@ -44,10 +53,14 @@ def _x264(settings: RenderSettings, rate: Fraction, layout: str) -> dict[str, ob
     }
 
 
-def _x265(settings: RenderSettings, rate: Fraction, layout: str) -> dict[str, object]:
-    keyint = round(_GOP_SECONDS * rate)
+def _x265(settings: RenderSettings, video: VideoStream, layout: str) -> dict[str, object]:
+    keyint = round(_GOP_SECONDS * video.rate)
     quality = _crf(settings, 18)
     params = f"keyint={keyint}:open-gop=0:frame-threads={_X265_FRAME_THREADS}:info=0:log-level=error"
+    if video.mastering_display:
+        params += f":hdr10=1:master-display={video.mastering_display}"
+    if video.content_light:
+        params += f":max-cll={video.content_light}"
     return {
         "preset": settings.speed,
         **({} if quality == 0 else {"crf": quality}),
@@ -63,16 +76,16 @@ def _crf(settings: RenderSettings, default: int) -> int:
     return settings.quality
 
 
-def _prores(settings: RenderSettings, rate: Fraction, layout: str) -> dict[str, object]:
+def _prores(settings: RenderSettings, video: VideoStream, layout: str) -> dict[str, object]:
     quality = {} if settings.quality is None else {"qscale:v": max(1, settings.quality)}
     return {"profile:v": "4444" if "444" in layout else "hq", "vendor": "apl0", **quality}
 
 
-def _dnxhr(settings: RenderSettings, rate: Fraction, layout: str) -> dict[str, object]:
+def _dnxhr(settings: RenderSettings, video: VideoStream, layout: str) -> dict[str, object]:
     return {"profile:v": {"yuv422p": "dnxhr_hq", "yuv422p10": "dnxhr_hqx", "yuv444p10": "dnxhr_444"}[layout]}
 
 
-def _ffv1(settings: RenderSettings, rate: Fraction, layout: str) -> dict[str, object]:
+def _ffv1(settings: RenderSettings, video: VideoStream, layout: str) -> dict[str, object]:
     return {"level": 3, "g": 1, "slicecrc": 1}
 
 
@@ -82,13 +95,14 @@ def _layouts(depths: dict[str, tuple[int, ...]]) -> tuple[str, ...]:
 
 CODECS: dict[str, Codec] = {
     "h264": Codec(
-        "libx264", _layouts({"420": (8, 10), "422": (8, 10), "444": (8, 10)}), (".mp4", ".m4v", ".mov", ".mkv"), _x264, even=True
+        "libx264", _layouts({"420": (8, 10), "422": (8, 10), "444": (8, 10)}), (".mp4", ".m4v", ".mov", ".mkv"), _x264, even=True,
+        fields=True, light=True,
     ),
     "h265": Codec(
         "libx265", _layouts({"420": (8, 10, 12), "422": (8, 10, 12), "444": (8, 10, 12)}),
-        (".mp4", ".m4v", ".mov", ".mkv"), _x265, even=True, min_size=(16, 16),
+        (".mp4", ".m4v", ".mov", ".mkv"), _x265, even=True, min_size=(16, 16), light=True,
     ),
-    "prores": Codec("prores_ks", _layouts({"422": (10,), "444": (10,)}), (".mov", ".mkv"), _prores),
+    "prores": Codec("prores_ks", _layouts({"422": (10,), "444": (10,)}), (".mov", ".mkv"), _prores, fields=True),
     "dnxhr": Codec(
         "dnxhd", _layouts({"422": (8, 10), "444": (10,)}), (".mov", ".mkv"), _dnxhr, min_size=(256, 120)
     ),
@@ -131,6 +145,20 @@ def check_output(output: Path, settings: RenderSettings, video: VideoStream | No
             f"{settings.codec} needs pictures of at least {codec.min_size[0]}x{codec.min_size[1]}, "
             f"this film has {video.width}x{video.height}; choose another render.codec"
         )
+
+
+def left_out(settings: RenderSettings, video: VideoStream) -> list[str]:
+    """What the source's picture carries and this codec does not, in plain words."""
+    codec, lost = CODECS[settings.codec], []
+    if video.interlaced and not codec.fields:
+        lost.append(
+            f"{settings.codec} is written without the mark 'interlaced'; the fields lie in its frames as they were"
+        )
+    if (video.mastering_display or video.content_light) and not codec.light:
+        lost.append(
+            f"{settings.codec} does not carry the HDR metadata (mastering display, light levels); h264 and h265 do"
+        )
+    return lost
 
 
 def encoded_format(source: PixelFormat, codec: Codec) -> str:

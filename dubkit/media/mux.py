@@ -17,7 +17,7 @@ import ffmpeg
 from dubkit.errors import MediaError
 from dubkit.files import replacing
 from dubkit.media.check import check_film
-from dubkit.media.codecs import check_output
+from dubkit.media.codecs import check_output, left_out
 from dubkit.media.copying import check_copied
 from dubkit.media.ffmpeg import arguments, has_option, url
 from dubkit.media.join import feed, joint_parameter_sets, reorder_depth, timescale
@@ -103,7 +103,7 @@ def mux(
         check_film(part, media, len(audio))
         if copied:
             check_copied(part, media, copied)
-    return skipped
+    return [*left_out(settings, video), *skipped]
 
 
 def _command(

@@ -9,7 +9,7 @@ import av
 
 from dubkit.digest import file_digest
 from dubkit.errors import InputError, MediaError
-from dubkit.media import tags
+from dubkit.media import hdr, tags
 from dubkit.media.layout import planar_layout
 from dubkit.media.packets import Cadence, PacketIndex, cadence, open_media, scan, video_of
 from dubkit.settings import MediaSettings
@@ -17,6 +17,7 @@ from dubkit.timing import Timecode, exact_rate
 from dubkit.types import AudioStream, Media, SubtitleStream, VideoStream
 
 _STILL = ("image2", "_pipe", "tty")  # formats whose "video" is a picture or a text file
+_BOTTOM_FIRST = (3, 5)  # AV_FIELD_BB, AV_FIELD_BT
 _LOOK_AT = 8  # decoded frames that colour, rotation and interlacing are taken from
 
 
@@ -91,6 +92,9 @@ def _video(path: Path, stream, index: PacketIndex, settings: MediaSettings, warn
         color_primaries=tags.name(tags.PRIMARIES, context.color_primaries),
         color_transfer=tags.name(tags.TRANSFER, context.color_trc),
         interlaced=interlaced,
+        top_field_first=getattr(context, "field_order", 0) not in _BOTTOM_FIRST,
+        mastering_display=hdr.mastering_display(frames),
+        content_light=hdr.content_light(frames),
         profile=stream.profile,
         bit_rate=stream.bit_rate or context.bit_rate or None,
     )

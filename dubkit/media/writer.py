@@ -58,12 +58,15 @@ class FrameWriter:
             color_primaries=_tag(video.color_primaries),
             color_trc=_tag(video.color_transfer),
         ).filter("setsar", f"{video.sar.numerator}/{video.sar.denominator}")
+        if video.interlaced:
+            tagged = tagged.filter("setfield", "tff" if video.top_field_first else "bff")
         layout = encoded_format(form, self.codec)
-        options = self.codec.options(self.settings, video.rate, layout.removesuffix("le"))
+        options = self.codec.options(self.settings, video, layout.removesuffix("le"))
+        interlaced = video.interlaced and self.codec.fields
         return ffmpeg.output(
             tagged, url(target), f=PIECE_FORMAT, pix_fmt=layout, fflags="+bitexact", **{
                 "c:v": self.codec.encoder, "sws_flags": "lanczos+accurate_rnd+full_chroma_int+bitexact",
-                "flags:v": "+bitexact+cgop", **options,
+                "flags:v": "+bitexact+cgop" + ("+ildct+ilme" if interlaced else ""), **options,
             },
         )  # fmt: skip
 

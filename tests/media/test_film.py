@@ -163,6 +163,45 @@ def test_sar_and_colour_tags_are_kept(tmp_path, suffix):
         assert (video.color_matrix, video.color_range, video.color_primaries, video.color_transfer) == expected
 
 
+HDR = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+
+
+@pytest.mark.parametrize("source", ["libx264", "libx265"])
+def test_static_hdr_metadata_is_kept_or_named(tmp_path, source):
+    params = (
+        {"x264-params": f"mastering-display={HDR}:cll=1000,400"}
+        if source == "libx264"
+        else {"x265-params": f"log-level=error:hdr10=1:master-display={HDR}:max-cll=1000,400"}
+    )
+    media = probe(
+        make_film(
+            tmp_path / "film.mp4", codec=source, options=params, color=(9, 16, 9, 1), pix_fmt="yuv420p10le", frames=8
+        )
+    )
+    assert (media.video.mastering_display, media.video.content_light) == (HDR, "1000,400")
+    for codec in ("h264", "h265"):
+        film = through(media, tmp_path / f"{codec}.mp4", RenderSettings(codec=codec, speed="ultrafast"))
+        assert (film.video.mastering_display, film.video.content_light) == (HDR, "1000,400")
+    settings = RenderSettings(codec="prores", audio_codec="pcm")
+    (said,) = mux(write_pieces(media, tmp_path, settings), media, [], tmp_path / "out.mov", settings)
+    assert "prores does not carry the HDR metadata" in said
+
+
+@pytest.mark.parametrize("first", ["tff", "bff"])
+def test_interlaced_stays_interlaced_or_is_named(tmp_path, first):
+    options = {"preset": "veryfast", "flags": "+ildct+ilme", "x264-params": f"{first}=1"}
+    media = probe(make_film(tmp_path / "film.mp4", options=options, frames=8))
+    assert media.video.interlaced and media.video.top_field_first == (first == "tff")
+    for codec, audio in (("h264", "aac"), ("prores", "pcm")):
+        settings = RenderSettings(codec=codec, audio_codec=audio, speed="ultrafast")
+        film = through(media, tmp_path / f"{codec}.mov", settings)
+        assert film.video.interlaced and film.video.top_field_first == (first == "tff"), codec
+        assert numbers(film) == list(range(8))
+    (said,) = mux(write_pieces(media, tmp_path, FAST.model_copy(update={"codec": "h265"})), media, [],
+                  tmp_path / "out.mp4", FAST.model_copy(update={"codec": "h265"}))  # fmt: skip
+    assert "without the mark 'interlaced'" in said
+
+
 def test_full_range_stays_full_range(tmp_path):
     media = probe(make_film(tmp_path / "film.mp4", color=(1, 1, 1, 2), frames=8))
     assert media.video.color_range == "pc"
