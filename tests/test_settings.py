@@ -1,5 +1,7 @@
 """Layers of settings: precedence, origins, and errors that name the culprit."""
 
+from pathlib import Path
+
 import pytest
 
 from dubkit.errors import SettingsError
@@ -43,3 +45,40 @@ def test_every_preset_is_valid():
 def test_unknown_preset_lists_the_known():
     with pytest.raises(SettingsError, match="draft"):
         load_preset("nope")
+
+
+PRESETS = ("draft", "film", "social", "cpu")
+
+
+def _flat(name):
+    return {f"{s}.{k}": v for s, values in load_preset(name).items() for k, v in values.items()}
+
+
+def test_presets_are_different_and_repeat_no_default():
+    default, _ = merged(None)
+    for name in PRESETS:
+        assert len(_flat(name)) >= 6
+        for key, value in _flat(name).items():
+            section, _, short = key.partition(".")
+            assert getattr(getattr(default, section), short) != value, f"{name} repeats the default of {key}"
+    for one in PRESETS:
+        for other in PRESETS:
+            assert one == other or len(_flat(one).items() - _flat(other).items()) >= 3, (one, other)
+
+
+def test_the_document_tells_what_each_preset_changes():
+    text = (Path(__file__).parent.parent / "docs" / "presets.md").read_text("utf-8")
+    rows = [
+        [cell.strip().strip("`") for cell in line.split("|")[1:-1]]
+        for line in text.splitlines()
+        if line.startswith("| `")
+    ]
+    default, _ = merged(None)
+    told = {name: {} for name in PRESETS}
+    for key, standard, *values, _ in rows:
+        section, _, short = key.partition(".")
+        assert str(getattr(getattr(default, section), short)) == standard, key
+        for name, value in zip(PRESETS, values, strict=True):
+            if value:
+                told[name][key] = value
+    assert told == {name: {key: str(value) for key, value in _flat(name).items()} for name in PRESETS}
