@@ -89,15 +89,36 @@ def lips(
     weights: Annotated[
         Path | None, typer.Option(help="syncnet_v2.model, or an expert; none: the bundled expert.")
     ] = None,
+    inception: Annotated[Path | None, typer.Option(help="Inception weights, for the standard FID.")] = None,
+    alexnet: Annotated[Path | None, typer.Option(help="AlexNet weights, for LPIPS.")] = None,
+    output: Annotated[Path | None, typer.Option(help="JSON file; none: RESULT.lips.json beside the result.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """LSE-D, LSE-C and AV offset of every face, and of the real film beside it."""
+    """LSE-D, LSE-C and AV offset of every face, with the real film's in the column beside."""
     from dubkit.evaluate.lips import evaluate_lips
+    from dubkit.files import atomic_write
 
-    found = evaluate_lips(result, reference, weights=weights)
+    found = evaluate_lips(result, reference, weights=weights, inception=inception, alexnet=alexnet)
+    output = output or result.with_name(f"{result.name}.lips.json")
+    atomic_write(output, (json.dumps(found, indent=1, default=str) + "\n").encode())
     if as_json:
         print(json.dumps(found, indent=1, default=str))
         return
-    for name, values in found.items():
-        if isinstance(values, dict):
-            show(name, values, False)
+    _beside(found)
+    out.print(f"{output}", highlight=False, soft_wrap=True)
+
+
+def _beside(found: dict[str, Any]) -> None:
+    """The result and the real film in two columns: closeness is the aim, not the higher number."""
+    films = [name for name in ("result", "reference") if name in found]
+    table = Table("measure", *films, title=f"judge: {found['judge']}")
+    for key, value in found["result"].items():
+        if not isinstance(value, (dict, list)):
+            table.add_row(key, *(_number(found[film][key]) for film in films))
+    for key, value in found.get("pictures", {}).items():
+        table.add_row(f"{key} (result against reference)", _number(value), "")
+    out.print(table)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 
 from dubkit.errors import InputError
+from dubkit.evaluate.beside import closing_in_silence, compare
 from dubkit.evaluate.mfcc import mfcc
-from dubkit.evaluate.sync import SyncCurve, inner_curve, joined, share_out_of_sync, sync_curve
+from dubkit.evaluate.sync import SyncCurve, in_and_out_accuracy, inner_curve, joined, share_out_of_sync, sync_curve
 from dubkit.faces.shots import find_shots
 from dubkit.faces.track import track_faces
 from dubkit.lips.crops import cut, transforms
@@ -52,18 +53,22 @@ Judge = Callable[[Spoken], tuple[np.ndarray, np.ndarray]]
 
 
 def evaluate_lips(result: Path, reference: Path | None = None, *, weights: Path | None = None,
-                  faces: FacesSettings | None = None, progress: Progress = silent) -> dict:  # fmt: skip
+                  inception: Path | None = None, alexnet: Path | None = None, faces: FacesSettings | None = None,
+                  progress: Progress = silent) -> dict:  # fmt: skip
     """Score ``result``, and ``reference`` beside it → plain numbers, ready for JSON.
 
-    ``weights`` names the official ``syncnet_v2.model`` or an expert; without it the bundled expert judges.
+    ``weights`` names the official ``syncnet_v2.model`` or an expert; without it the bundled expert judges. ``inception`` and
+    ``alexnet`` are files for FID and LPIPS, which are downloads.
     Raises InputError where no face can be followed long enough.
     """
     name, size, official, judge = load_judge(weights)
     films = {"result": result} | ({"reference": reference} if reference else {})
-    scores = {}
+    scores, found = {}, {}
     for role, path in films.items():
-        found = list(spoken_faces(path, faces or FacesSettings(), size, official, progress))
-        scores[role] = score_faces(found, judge, path.name, official)
+        found[role] = list(spoken_faces(path, faces or FacesSettings(), size, official, progress))
+        scores[role] = score_faces(found[role], judge, path.name, official)
+    if reference:
+        scores["pictures"] = compare(found["result"], found["reference"], inception, alexnet)
     return {"judge": name, "offset_sign": "positive: the matching sound is earlier than the picture", **scores}
 
 
@@ -78,6 +83,8 @@ def score_faces(faces: Sequence[Spoken], judge: Judge, name: str, official: bool
     return {
         **_numbers(whole),
         "out_of_sync_share": share_out_of_sync(curves),
+        "in_out_accuracy": round(float(np.mean([in_and_out_accuracy(*pair) for pair in pairs])), 4),
+        "closing_in_silence": None if official else round(closing_in_silence(faces), 4),
         "cosine_over_shifts": [round(float(v), 4) for v in np.nanmean(inner, axis=0)],
         "faces": [
             {"track": face.track_id, "start": round(face.start, 3), **_numbers(curve)}
