@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dubkit.lips.base import GENERATORS
 from dubkit.lips.lower import folded
 from dubkit.lips.models.loading import load_generator
 from dubkit.lips.models.wav2lip import Wav2Lip
@@ -32,7 +31,10 @@ def main() -> None:
     model = load_generator(options.weights) if options.weights else Wav2Lip().eval()
     windows, crops = _faces(options.film, model.config.size)
     truth = Reference(model)(windows[:32], crops[:32])
-    variants = {"reference, batch 128": (Reference(model), 128, "whole face"), **_variants(model, options.batch)}
+    variants = {
+        "reference, batch 128": (Reference(model), 128, "whole face"),
+        **_variants(model, options.batch, windows, crops),
+    }
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for run, batch, _ in variants.values():  # warm-up
         run(windows[: min(batch, 16)], crops[: min(batch, 16)])
@@ -47,7 +49,7 @@ def main() -> None:
     kind = "trained weights, faces of a film" if options.weights and options.film else "RANDOM weights or noise"
     print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, bf16 in hardware: {cpu_has_bf16()}")
     print(f"{options.threads} thread(s), {options.rounds} rounds of {options.frames} frames; errors: {kind}\n")
-    print(f"{'':42} {'ms/frame':>9} {'ratio':>6} {'GFLOP/s':>8} {'max err':>8} {'PSNR dB':>8}")
+    print(f"{'':48} {'ms/frame':>9} {'ratio':>6} {'GFLOP/s':>8} {'max err':>8} {'PSNR dB':>8}")
     for name, (run, batch, part) in variants.items():
         cost = statistics.median(seconds[name])
         made = np.concatenate([run(windows[i : i + batch], crops[i : i + batch]) for i in range(0, 32, batch)])[:32]
@@ -55,7 +57,9 @@ def main() -> None:
         error = np.abs(made[:, :, half:] - truth[:, :, half:])
         psnr = 10 * np.log10(1 / max(float(np.square(error).mean()), 1e-20))
         rate = f"{FLOP[part] / cost / 1e9:8.0f}" if not options.weights else " " * 8
-        print(f"{name:42} {cost * 1e3:9.2f} {base / cost:6.2f} {rate} {error.max():8.1e} {psnr:8.1f}")
+        print(f"{name:48} {cost * 1e3:9.2f} {base / cost:6.2f} {rate} {error.max():8.1e} {psnr:8.1f}")
+    print()
+    _low_precisions(model, windows, crops, truth)
 
 
 class Reference:
@@ -99,22 +103,62 @@ class Ours:
             return torch.cat((torch.zeros_like(lower), lower), dim=2).numpy()
 
 
-def _variants(model: Wav2Lip, batch: int) -> dict[str, tuple]:
+class OpenVino:
+    """The engine 'openvino' on the lower half, floats out."""
+
+    def __init__(self, model, size: int, batch: int, precision: str):
+        from dubkit.lips.openvino import Compiled
+
+        self.run = Compiled(model, size, batch, precision)
+
+    def __call__(self, windows: np.ndarray, crops: np.ndarray) -> np.ndarray:
+        lower = self.run(windows, crops, crops)
+        return np.concatenate((np.zeros_like(lower), lower), axis=2)
+
+
+def _variants(model: Wav2Lip, batch: int, windows: np.ndarray, crops: np.ndarray) -> dict[str, tuple]:
     found = {
         f"folded, channels last, batch {batch}": (ChannelsLast(model), batch, "whole face"),
-        f"engine fp32, lower half, batch {batch}": (Ours(model, torch.float32), batch, "lower half"),
+        f"engine wav2lip fp32, lower half, batch {batch}": (Ours(model, torch.float32), batch, "lower half"),
     }
     if cpu_has_bf16():
         found[f"folded, bf16, batch {batch}"] = (ChannelsLast(model, torch.bfloat16), batch, "whole face")
-        found[f"engine bf16, lower half, batch {batch}"] = (Ours(model, torch.bfloat16), batch, "lower half")
-    if "wav2lip-openvino" in GENERATORS:
-        try:
-            from dubkit.lips.openvino import bench_variants
-        except ImportError:
-            print("openvino is not installed: its rows are left out")
-        else:
-            found |= bench_variants(model, batch)
+        found[f"engine wav2lip bf16, lower half, batch {batch}"] = (Ours(model, torch.bfloat16), batch, "lower half")
+    try:
+        import openvino
+
+        from dubkit.lips.openvino import converted, network_input
+        from dubkit.lips.quantize import KEPT, int8
+    except ImportError:
+        print("openvino is not installed: its rows are left out")
+        return found
+    size, whole = model.config.size, converted(model)
+    abilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    for precision in ("fp32", "bf16") if "BF16" in abilities else ("fp32",):
+        found[f"engine openvino {precision}, lower half, batch {batch}"] = (
+            OpenVino(whole, size, batch, precision), batch, "lower half")  # fmt: skip
+    try:
+        samples = [{"mel": windows[i : i + 1], "faces": network_input(crops[i : i + 1], crops[i : i + 1])}
+                   for i in range(len(crops) - 1, len(crops) - 25, -1)]  # fmt: skip
+        small = int8(whole, samples, KEPT[0])
+    except ImportError:
+        print("nncf is not installed: the int8 row is left out")
+    else:
+        found[f"engine openvino int8, lower half, batch {batch}"] = (
+            OpenVino(small, size, batch, "int8"),
+            batch,
+            "lower half",
+        )
     return found
+
+
+def _low_precisions(model: Wav2Lip, windows: np.ndarray, crops: np.ndarray, truth: np.ndarray) -> None:
+    """What the GPU's precisions lose, computed in that arithmetic on the CPU; no speed can be read from it."""
+    half = truth.shape[2] // 2
+    for name, dtype in (("fp16", torch.float16), ("bf16", torch.bfloat16)):
+        made = Ours(model, dtype)(windows[:32], crops[:32])
+        error = float(np.square(made[:, :, half:] - truth[:, :, half:]).mean())
+        print(f"{name} arithmetic against fp32, lower half: {10 * np.log10(1 / max(error, 1e-20)):.1f} dB")
 
 
 def _faces(film: Path | None, size: int, count: int = 128) -> tuple[np.ndarray, np.ndarray]:

@@ -134,7 +134,12 @@ class VoiceSettings(Section):
     background: Literal["auto", "me", "duck", "separate", "none"] = Field(
         "auto", description="beside the dub: the M&E track, the original ducked, an M&E made by separation, or nothing"
     )
-    separator: str = Field("demucs", description="engine that makes an M&E from the original, with separate")
+    separator: str = Field(
+        "spleeter", description="spleeter | demucs: what makes an M&E from the original, with background = separate"
+    )
+    separator_model: str | None = Field(
+        None, description="demucs: a model's name, or FOLDER/NAME on disk; spleeter: a folder with its two checkpoints"
+    )
     duck_db: float = Field(-18.0, le=0, description="gain of the original under the dub, dB")
     room_tone: bool = Field(True, description="fill the pauses of a dub without background with the film's own air")
     loudness: float | Literal["source", "ebu-r128", "atsc-a85", "streaming"] | None = Field(
@@ -157,7 +162,7 @@ class VoiceSettings(Section):
 class LipsSettings(Section):
     """Moving the mouths."""
 
-    engine: str = Field("wav2lip", description="wav2lip")
+    engine: str = Field("wav2lip", description="wav2lip (PyTorch) | openvino (faster on CPUs, also int8)")
     weights: str = Field("auto", description="name in the registry, or a path; auto: the best one present")
     device: str = Field("auto", description="auto | cpu | cuda | mps")
     precision: str = Field("auto", description="auto | fp32 | bf16 | fp16 | int8")

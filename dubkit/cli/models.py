@@ -104,3 +104,23 @@ def verify(name: _Name) -> None:
 
 def _size(size: int | None) -> str:
     return "" if size is None else f"{size / 1e6:.1f} MB"
+
+
+@app.command()
+def quantize(
+    name: _Name,
+    film: Annotated[Path, typer.Option("--film", help="A film with faces that speak: it sets the ranges.", exists=True)],
+    to: Annotated[Path | None, typer.Option("--to", help="The file to write; none: beside the other weights.")] = None,
+) -> None:
+    """Make int8 lip weights for the engine 'openvino', and say what they cost in picture."""
+    from dubkit.evaluate.lips import faces_to_quantize
+    from dubkit.lips.quantize import FLOOR_DB, quantize
+    from dubkit.weights import models_folder, resolve
+
+    target = to or models_folder() / f"{resolve(name).stem}-int8.safetensors"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    meta = quantize(name, *faces_to_quantize(film), target)
+    out.print(f"{target}: {meta['note']}")
+    if meta["psnr_db"] < FLOOR_DB:
+        out.print(f"[yellow]below {FLOOR_DB:.0f} dB: the loss can be seen; look before you use them[/]")
+    out.print(f'use them: lips.engine = "openvino", lips.weights = "{target if to else target.stem}"', soft_wrap=True)

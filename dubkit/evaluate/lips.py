@@ -23,7 +23,7 @@ from dubkit.evaluate.sync import SyncCurve, in_and_out_accuracy, inner_curve, jo
 from dubkit.faces.shots import find_shots
 from dubkit.faces.track import track_faces
 from dubkit.lips.crops import cut, transforms
-from dubkit.lips.mel import melspectrogram, windows
+from dubkit.lips.mel import melspectrogram, window_start, windows
 from dubkit.lips.models.loading import BUNDLED_EXPERT, load_expert, read_state
 from dubkit.lips.models.syncnet import syncnet_from_state
 from dubkit.media.audio import read_audio
@@ -91,6 +91,21 @@ def score_faces(faces: Sequence[Spoken], judge: Judge, name: str, official: bool
             for face, curve in zip(faces, curves, strict=True)
         ],
     }
+
+
+def faces_to_quantize(film: Path, count: int = 96) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Windows (N, 1, 80, 16), crops and references (N, 96, 96, 3) of a film's faces, spread over it, N at most ``count``: what
+    ``dubkit.lips.quantize`` wants. References are other frames of the same face. Raises InputError without a face."""
+    voices, crops, references = [], [], []
+    for face in spoken_faces(film, FacesSettings(), 96, False):
+        steps = melspectrogram(face.audio)
+        voices.append(windows(steps, (window_start(n, 25) for n in range(len(face.pictures)))))
+        crops.append(face.pictures)
+        references.append(np.roll(face.pictures, len(face.pictures) // 2, axis=0))
+    if not crops:
+        raise InputError(f"{film.name} has no face that can be followed for {SHORTEST:.0f} s; give another film")
+    chosen = np.unique(np.linspace(0, sum(map(len, crops)) - 1, count).astype(int))
+    return tuple(np.concatenate(parts)[chosen] for parts in (voices, crops, references))
 
 
 def load_judge(weights: Path | None) -> tuple[str, int, bool, Judge]:

@@ -29,7 +29,12 @@ def load_generator(name: str) -> tuple[Wav2Lip, dict[str, object]]:
 
     path = resolve(name)
     loading.read_meta(path)
-    return loading.load_generator(path), dict(_facts(path))
+    return loading.load_generator(path), facts(path)
+
+
+def facts(path: Path) -> dict[str, object]:
+    """What is known about a weight file, for the report: name, digest, licence, source and how it was trained."""
+    return dict(_facts(path))
 
 
 def _facts(path: Path) -> dict[str, object]:
