@@ -39,9 +39,10 @@ class Clip:
 
 
 class TalkingFaces:
-    """The clips of one split. ``faces[shard]`` are memory-mapped crops, ``mels[shard]`` (80, steps)."""
+    """The clips of one split. ``faces[shard]`` are memory-mapped crops, ``mels[shard]`` (80, steps); without ``pictures`` only
+    the list of clips is read. Raises InputError."""
 
-    def __init__(self, folder: Path, split: str):
+    def __init__(self, folder: Path, split: str, pictures: bool = True):
         manifest = folder / "shards.json"
         if not manifest.is_file():
             raise InputError(f"no shards.json in {folder}; make it with `dubkit train prepare`")
@@ -51,9 +52,11 @@ class TalkingFaces:
         self.folder, self.split, self.licence, self.names = folder, split, listing.get("licence", "unknown"), []
         self.faces, self.mels, self.clips, self._pools = [], [], [], {}
         for entry in (e for e in listing["shards"] if e["split"] == split):
-            shard = len(self.faces)
+            shard = len(self.names)
             self.names.append(entry["name"])
-            if entry.get("packed"):
+            if not pictures:
+                pass
+            elif entry.get("packed"):
                 self.faces.append(packed.read_faces(folder, entry["name"]))
                 self.mels.append(packed.read_mel(folder, entry["name"]))
             else:
@@ -64,6 +67,10 @@ class TalkingFaces:
         if not self.clips:
             raise InputError(f"no clip of split '{split}' in {manifest}")
         self.sets = sorted({clip.set for clip in self.clips})
+
+    def natural_shares(self) -> dict[str, float]:
+        """Every set by the square root of its frames: a large one does not drown a small one."""
+        return {name: sum(c.stop - c.start for c in self.clips if c.set == name) ** 0.5 for name in self.sets}
 
     def draw_clips(self, rng: np.random.Generator, count: int, frames: int, shares: dict[str, float]) -> list[Clip]:
         """``count`` clips of at least ``frames`` frames; each comes from a set drawn with probability ``shares``.

@@ -1,25 +1,27 @@
 """The tables of docs/training.md: the expert and the generator on people they never saw.
 
 Every number comes from held-out identities. The judge of the generator is an expert of the project's own, named as such;
-where it is not the one that taught the generator, say so. Mouth L1 is taken with a reference from elsewhere in the clip
-and the clip's own voice; the sync measures with another person's voice and, as the engine does, the frame itself as
-reference.
+where it is not the one that taught the generator, say so. The picture measures are taken with the clip's own voice and a
+reference from another clip of that person; the sync measures with another person's voice and the frame itself as reference.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from dubkit.evaluate.pictures import closing, fid, frechet_efficientnet, psnr, ssim
 from dubkit.evaluate.sync import SHIFTS, in_and_out_accuracy, inner_curve, joined, sync_curve
 from dubkit.lips.losses import SyncExpert
-from dubkit.lips.models.wav2lip import Wav2Lip
+from dubkit.lips.reference import unrest
+from dubkit.train.crops import CROP
 from dubkit.train.data import Clip, TalkingFaces, mouth_stacks
 from dubkit.train.expert import FRAMES, embed_clip
 from dubkit.train.losses import mouth_region
-from dubkit.train.strips import speak
+from dubkit.train.strips import Speaker, references, speak
 
 Painter = Callable[[Clip, Clip, int], np.ndarray]
 """Face clip, voice clip, frames → the face saying it, uint8 (frames, 96, 96, 3)."""
@@ -69,29 +71,39 @@ def generator_table(
     return table
 
 
-def mouth_table(models: dict[str, Wav2Lip | None], data: TalkingFaces, clips: int = 30) -> dict[str, dict[str, float]]:
-    """Mean absolute difference in the mouth region (0 to 1) on held-out clips with their own voice; None stands for
-    showing the reference itself."""
-    rows, columns = mouth_region(96)
-    table: dict[str, dict[str, float]] = {name: {} for name in models}
+def picture_table(models: dict[str, Speaker | None], data: TalkingFaces, clips: int = 30,
+                  inception: Path | None = None) -> dict[str, dict[str, dict[str, float]]]:  # fmt: skip
+    """For each model and set, on held-out clips with their own voice and a reference from another clip: mouth L1 (0 to 1), PSNR
+    (dB) and SSIM of the crop, how well lips close where the real ones do (0.5: at random), and Fréchet distances of all
+    crops. None stands for showing the reference itself."""
+    rows, columns = mouth_region(CROP)
+    table: dict[str, dict[str, dict[str, float]]] = {name: {} for name in models}
     for set_name in data.sets:
         mine = [clip for clip in data.clips if clip.set == set_name]
         mine = [mine[i] for i in np.unique(np.linspace(0, len(mine) - 1, clips).astype(int))]
         for name, model in models.items():
-            errors = []
+            found, piles = [], ([], [])
             for clip in mine:
                 frames = clip.stop - clip.start - FRAMES - 1
                 if model is None:
-                    real, made = _reference_apart(data, clip, frames)
+                    made, real = references(data, clip, frames), data.crops(clip, clip.start + 1 + np.arange(frames))
                 else:
                     made, real = speak(model, data, clip, clip, frames, reference="apart")
                 apart = np.abs(made[:, rows, columns].astype(np.float32) - real[:, rows, columns])
-                errors.append(apart.mean() / 255)
-            table[name][set_name] = round(float(np.mean(errors)), 5)
+                ought = unrest(real)
+                found.append((apart.mean() / 255, psnr(made, real), np.mean([ssim(*pair) for pair in zip(made[::4], real[::4], strict=True)]),
+                              closing(unrest(made), ought <= np.quantile(ought, 0.25))))  # fmt: skip
+                for pile, pictures in zip(piles, (made, real), strict=True):
+                    pile += list(pictures[..., ::-1])
+            l1, decibels, similarity, shut = np.nanmean(found, axis=0)
+            numbers = {"mouth_l1": l1, "psnr": decibels, "ssim": similarity, "closing": shut, "frechet_efficientnet": frechet_efficientnet(*piles)}  # fmt: skip
+            if inception is not None:
+                numbers["fid"] = fid(*piles, inception)
+            table[name][set_name] = {key: round(float(value), 5) for key, value in numbers.items()} | {"frames": len(piles[0])}  # fmt: skip
     return table
 
 
-def painter(model: Wav2Lip, data: TalkingFaces, shift: int = 0) -> Painter:
+def painter(model: Speaker, data: TalkingFaces, shift: int = 0) -> Painter:
     """What ``model`` makes of a face; the voice it hears may be moved by ``shift`` frames."""
     return lambda face, voice, frames: speak(model, data, face, voice, frames, shift)[0]
 
@@ -99,12 +111,6 @@ def painter(model: Wav2Lip, data: TalkingFaces, shift: int = 0) -> Painter:
 def untouched(data: TalkingFaces) -> Painter:
     """The film as it is, under the other voice."""
     return lambda face, voice, frames: data.crops(face, face.start + 1 + np.arange(frames))
-
-
-def _reference_apart(data: TalkingFaces, clip: Clip, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    index = clip.start + 1 + np.arange(frames)
-    late = index > (clip.start + clip.stop) // 2
-    return data.crops(clip, index), data.crops(clip, np.where(late, clip.start, clip.stop - 1))
 
 
 def _embedded(expert: SyncExpert, data: TalkingFaces, clip: Clip) -> tuple[np.ndarray, np.ndarray]:

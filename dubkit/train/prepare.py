@@ -1,7 +1,8 @@
-"""From videos to shards: face crops at 25 fps and 16 kHz sound, one shard a person, for ``TalkingFaces``.
+"""From indexed videos to shards: face crops at 25 fps and 16 kHz sound, one shard a file, for ``TalkingFaces``.
 
 The source is a folder with an ``index.csv`` (file, start, stop, set, identity, split): stretches of 25 fps videos in
-which one person is seen to speak. A clip without a face, or beyond the end of its file, is left out.
+which one person is seen to speak. A clip without a face, or beyond the end of its file, is left out. Videos that nobody
+has indexed: ``videos.py``.
 
 Shards are written one by one and listed in ``shards.json`` with their digests, which is written last: kill it, run it
 again, and finished shards are kept. Splits go by identity, from a hash of the name: the same on every machine.
@@ -20,11 +21,14 @@ from pathlib import Path
 import numpy as np
 
 from dubkit.errors import InputError
+from dubkit.faces.base import create_detector
 from dubkit.media.audio import read_audio
 from dubkit.media.probe import probe
 from dubkit.media.reader import FrameReader
+from dubkit.settings import FacesSettings
 from dubkit.train.crops import STORED, cut, smooth_boxes
 from dubkit.train.data import SCHEMA
+from dubkit.train.runs import Report, silent
 
 HELD_OUT = 0.1
 SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}
@@ -44,8 +48,8 @@ class Stretch:
     split: str
 
 
-def prepare(source: Path, folder: Path, detect: Detect, *, every: int = 5,
-            report: Callable[[str], None] = lambda line: None) -> Path:  # fmt: skip
+def prepare(source: Path, folder: Path, detect: Detect, *, every: int = 5, licence: str = "unknown",
+            report: Report = silent) -> Path:  # fmt: skip
     """Make shards in ``folder`` from an indexed ``source`` → the path of ``shards.json``. Raises InputError.
 
     ``detect`` is called on every ``every``-th frame; boxes between are interpolated and smoothed.
@@ -59,10 +63,15 @@ def prepare(source: Path, folder: Path, detect: Detect, *, every: int = 5,
         record = folder / f"{file.stem}.json"
         if not record.is_file():
             entry = _make_shard(file, stretches, folder, detect, every)
-            _write_json(record, entry)
+            write_json(record, entry)
             report(f"{file.name}: {len(entry['clips'])} of {len(stretches)} clips")
         listed.append(json.loads(record.read_text(encoding="utf-8")))
-    _write_json(folder / "shards.json", {"schema": SCHEMA, "source": source.name, "shards": listed})
+    return manifest(folder, source.name, listed, licence)
+
+
+def manifest(folder: Path, source: str, shards: list[dict], licence: str) -> Path:
+    """Write ``shards.json``, which makes the shards count."""
+    write_json(folder / "shards.json", {"schema": SCHEMA, "source": source, "licence": licence, "shards": shards})
     return folder / "shards.json"
 
 
@@ -99,11 +108,9 @@ def verify(folder: Path) -> None:
             )
 
 
-def yunet_detector(weights: str | None = None) -> Detect:
-    """The detector whose boxes the bundled networks were trained on."""
-    from dubkit.faces.yunet import YuNet
-
-    detector = YuNet(weights)
+def largest_face(settings: FacesSettings) -> Detect:
+    """The box of a picture's largest face. The bundled networks were trained on YuNet's boxes."""
+    detector = create_detector(settings)
 
     def largest(picture: np.ndarray) -> np.ndarray | None:
         boxes = detector.detect(picture).boxes
@@ -132,11 +139,16 @@ def _make_shard(file: Path, stretches: list[Stretch], folder: Path, detect: Dete
         for row, box in enumerate(smooth_boxes(boxes)):
             faces[stretch.start + row] = cut(pictures[stretch.start + row, :, :, ::-1], box)
         clips.append([stretch.start, stretch.stop])
-    np.save(folder / f"{file.stem}.faces.npy", faces)
-    np.save(folder / f"{file.stem}.audio.npy", np.round(audio * 32767).astype(np.int16))
     first = stretches[0]
-    return {"name": file.stem, "set": first.set, "identity": first.identity, "split": first.split, "clips": clips,
-            "digest": _digest(folder, file.stem)}  # fmt: skip
+    return {**write_shard(folder, file.stem, faces, audio), "set": first.set, "identity": first.identity,
+            "split": first.split, "clips": clips}  # fmt: skip
+
+
+def write_shard(folder: Path, name: str, faces: np.ndarray, audio: np.ndarray) -> dict:
+    """Write faces (N, 112, 112, 3) uint8 BGR and their audio in [-1, 1] → name and digest for the list of shards."""
+    np.save(folder / f"{name}.faces.npy", faces)
+    np.save(folder / f"{name}.audio.npy", np.round(np.clip(audio, -1, 1) * 32767).astype(np.int16))
+    return {"name": name, "digest": _digest(folder, name)}
 
 
 def _digest(folder: Path, name: str) -> str:
@@ -146,7 +158,8 @@ def _digest(folder: Path, name: str) -> str:
     return "sha256:" + digest.hexdigest()
 
 
-def _write_json(path: Path, content: dict) -> None:
+def write_json(path: Path, content: dict) -> None:
+    """Whole or not at all."""
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
     os.replace(partial, path)

@@ -94,6 +94,11 @@ class Run:
             self._decided = (step, stop or (step + 1) % check_every == 0, stop)
         return self._decided[1]
 
+    @staticmethod
+    def finished_steps(folder: Path) -> int:
+        """How many steps the checkpoint in ``folder`` has behind it."""
+        return torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)["step"]
+
     def restore(self) -> int:
         """Load the checkpoint if there is one → the step to do next. Raises InputError if it is of other settings."""
         path = self.folder / CHECKPOINT

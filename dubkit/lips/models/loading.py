@@ -21,12 +21,16 @@ from torch import Tensor, nn
 from dubkit.errors import WeightsError
 from dubkit.lips.models.expert import ExpertConfig, LipSyncExpert
 from dubkit.lips.models.small_expert import SmallExpert, SmallExpertConfig
+from dubkit.lips.models.speech2vid import Speech2Vid
+from dubkit.lips.models.syncnet import SyncNet
 from dubkit.lips.models.wav2lip import Wav2Lip, Wav2LipConfig
 
 ARCHITECTURES: dict[str, Callable[[dict], nn.Module]] = {
     "wav2lip": lambda config: Wav2Lip(Wav2LipConfig(**config)),
     "expert": lambda config: LipSyncExpert(ExpertConfig(**config)),
     "small-expert": lambda config: SmallExpert(SmallExpertConfig(**config)),
+    "speech2vid": lambda config: Speech2Vid(**config),
+    "syncnet": lambda config: SyncNet(**config),
 }
 META_SCHEMA = "dubkit.weights/1"
 PACKAGE_WEIGHTS = Path(__file__).parent.parent / "weights"
@@ -44,6 +48,11 @@ def load_expert(path: Path = BUNDLED_EXPERT) -> LipSyncExpert | SmallExpert:
     """A lip-sync expert in eval mode, fp32 on the CPU: the bundled small one, or one of the official design such as
     ``lipsync_expert.pth``. Both have ``voice`` and ``mouth``. Raises WeightsError."""
     return _load(path, ("expert", "small-expert"))
+
+
+def load_speaker(path: Path) -> Wav2Lip | Speech2Vid:
+    """Whatever makes a face speak: a Wav2Lip generator (also one trained as LipGAN) or Speech2Vid. Raises WeightsError."""
+    return _load(path, ("wav2lip", "speech2vid"))
 
 
 def read_state(path: Path) -> tuple[dict[str, Tensor], dict]:

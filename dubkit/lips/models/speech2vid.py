@@ -7,10 +7,22 @@ all generators are trained on the same draws, and its skips are at every scale.
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
+
 import torch
 from torch import Tensor, nn
 
 from dubkit.lips.models.blocks import Conv, ConvTranspose, audio_encoder
+
+
+@dataclass(frozen=True, slots=True)
+class Speech2VidConfig:
+    """``width`` channels in the first layer."""
+
+    width: int = 16
+
+    def to_dict(self) -> dict:
+        return asdict(self)
 
 
 class Speech2Vid(nn.Module):
@@ -18,6 +30,7 @@ class Speech2Vid(nn.Module):
 
     def __init__(self, width: int = 16):
         super().__init__()
+        self.config = Speech2VidConfig(width)
         w = [width * n for n in (1, 2, 4, 8, 16, 16)]
         self.audio_encoder = audio_encoder(tuple(width * n for n in (1, 2, 4, 8, 16)), fourth_residuals=1)
         stages = [Conv(3, w[0], 7, padding=3)] + [Conv(cin, cout, stride=2) for cin, cout in zip(w, w[1:], strict=False)]

@@ -9,6 +9,8 @@ MFCC at 100 Hz as (B, 1, 13, 20). Output: 1024 numbers each. Distances are Eucli
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
+
 from torch import Tensor, nn
 
 from dubkit.errors import WeightsError
@@ -17,11 +19,22 @@ FRAMES = 5
 MFCC_STEPS = 20
 
 
+@dataclass(frozen=True, slots=True)
+class SyncNetConfig:
+    """``embedding`` numbers for each side (official: 1024)."""
+
+    embedding: int = 1024
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+
 class SyncNet(nn.Module):
     """``voice(mfcc) → (B, 1024)``, ``face(pictures) → (B, 1024)``."""
 
     def __init__(self, embedding: int = 1024):
         super().__init__()
+        self.config = SyncNetConfig(embedding)
         # Sequential numbering counts norms and activations, as in the official names
         self.netcnnaud = nn.Sequential(
             *_block(nn.Conv2d, 1, 64, 3, 1, 1), nn.MaxPool2d(kernel_size=(1, 1), stride=(1, 1)),
