@@ -10,7 +10,23 @@ import typer
 from typer.core import TyperGroup
 
 from dubkit import __version__
-from dubkit.cli import batch, cast, demo, doctor, dub, evaluate, models, new, nle, resolve, schema, settings, status
+from dubkit.cli import (
+    adapt,
+    batch,
+    cast,
+    demo,
+    doctor,
+    dub,
+    evaluate,
+    models,
+    new,
+    nle,
+    resolve,
+    schema,
+    settings,
+    status,
+    train,
+)
 from dubkit.errors import Cancelled
 
 
@@ -55,6 +71,7 @@ app.command("status")(status.status)
 app.command("settings")(settings.settings)
 app.command("schema")(schema.schema)
 app.command("cast")(cast.cast)
+app.command("adapt")(adapt.adapt)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.add_typer(batch.app, name="batch")
@@ -62,3 +79,4 @@ app.add_typer(nle.app, name="nle")
 app.add_typer(resolve.app, name="resolve")
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(train.app, name="train")
