@@ -37,9 +37,10 @@ STEPS: tuple[Step, ...] = (
     Step("prepare", ("ingest", "shots"), (), Need(1), seconds=0.2),
     Step("speech", ("diarize", "transcribe"), ("prepare",), Need(2, 4.0), device="speech.device", seconds=2.0),
     Step("faces", ("faces",), ("prepare",), Need(1), splits=True, seconds=0.8),
-    Step("cast", ("match", "adapt"), ("speech", "faces"), Need(1), seconds=0.3),
+    Step("cast", ("match",), ("speech", "faces"), Need(1), seconds=0.3),
+    Step("adapt", ("adapt",), ("cast",), Need(1, 6.0), device="lips.device", seconds=0.0),
     Step("voice", ("voice",), ("cast",), Need(1), per_language=True, seconds=0.2),
-    Step("lips", ("lips",), ("voice",), Need(2, 3.0), True, splits=True, device="lips.device", seconds=2.0),
+    Step("lips", ("lips",), ("voice", "adapt"), Need(2, 3.0), True, splits=True, device="lips.device", seconds=2.0),
     Step("render", ("render", "report"), ("lips",), Need(2), True, splits=True, seconds=0.8),
     Step("score", (), ("render",), Need(1), True, seconds=0.5),
 )

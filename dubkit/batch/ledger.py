@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+import zlib
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from dubkit.batch.graph import NUMBER, STEPS, downstream
 from dubkit.errors import StorageError
 
 LEASE = 60.0  # seconds; renewed every few seconds by the run that holds it
-VERSION = 2
+VERSION = zlib.crc32(",".join(step.name for step in STEPS).encode()) & 0x7FFFFFFF  # tasks are kept by step number
 SOURCE = ""  # the "language" of a title's source side, done once for all of its dubs
 
 _TABLES = """
@@ -45,6 +46,9 @@ AND NOT EXISTS (SELECT 1 FROM edge e JOIN task d ON d.step = e.before AND d.part
 AND NOT (part = 0 AND EXISTS (SELECT 1 FROM task p WHERE p.unit = task.unit AND p.step = task.step AND p.part > 0
     AND p.state != 'done'))
 """
+_AGAIN = """
+UPDATE task SET state = CASE WHEN step = 0 THEN 'waiting' ELSE 'blocked' END, attempts = 0, not_before = 0, error = '',
+    owner = NULL"""
 _ADD_PARTS = """
 INSERT OR IGNORE INTO task (unit, step, part, state, priority, first, stop)
 SELECT u.id, s.id, p.key + 1, 'blocked', u.priority, json_extract(p.value, '$[0]'), json_extract(p.value, '$[1]')
@@ -87,6 +91,8 @@ class Ledger:
             self.db = sqlite3.connect(path, timeout=60, isolation_level=None)
             self.db.execute("PRAGMA journal_mode=WAL")
             self.db.execute("PRAGMA synchronous=NORMAL")
+            self.db.execute("PRAGMA cache_size=-65536")  # KiB: a catalogue of 200,000 dubs is planned in memory
+            self.db.execute("PRAGMA temp_store=MEMORY")
             self._prepare(path)
         except sqlite3.DatabaseError as error:
             raise StorageError(f"the batch's ledger {path} cannot be used: {error}") from error
@@ -139,32 +145,34 @@ class Ledger:
             db.execute("CREATE TEMP TABLE touched AS SELECT u.id FROM unit u JOIN wanted w USING (title, language) "
                        "WHERE u.digest != w.digest OR EXISTS (SELECT 1 FROM unit s JOIN wanted x ON x.title = s.title "
                        "AND x.language = '' WHERE s.id = u.source AND s.digest != x.digest)")  # fmt: skip
+            db.execute("CREATE TEMP TABLE moved AS SELECT u.id FROM unit u JOIN wanted w USING (title, language) "
+                       "WHERE u.priority != w.priority")  # fmt: skip
             db.execute("DELETE FROM task WHERE unit IN (SELECT id FROM gone)")
             db.execute("DELETE FROM unit WHERE id IN (SELECT id FROM gone)")
             db.execute("DELETE FROM task WHERE part > 0 AND unit IN (SELECT id FROM touched)")
-            db.execute("UPDATE task SET state = 'blocked', attempts = 0, not_before = 0, error = '', owner = NULL "
-                       "WHERE unit IN (SELECT id FROM touched)")  # fmt: skip
+            db.execute(f"{_AGAIN} WHERE unit IN (SELECT id FROM touched)")
             db.execute("UPDATE unit SET facts = '{}' WHERE id IN (SELECT id FROM touched)")
             if again:
                 db.execute("INSERT INTO touched SELECT DISTINCT unit FROM task WHERE state = 'failed'")
-                db.execute("UPDATE task SET state = 'blocked', attempts = 0, not_before = 0, error = '' "
-                           "WHERE state = 'failed'")  # fmt: skip
+                db.execute(f"{_AGAIN} WHERE state = 'failed'")
+            last = db.execute("SELECT coalesce(max(id), 0) FROM unit").fetchone()[0]
             db.execute("INSERT INTO unit (title, language, priority, digest) SELECT title, language, priority, digest "
                        "FROM wanted WHERE true ON CONFLICT (title, language) DO UPDATE SET priority = excluded.priority, "
                        "digest = excluded.digest WHERE priority != excluded.priority OR digest != excluded.digest")  # fmt: skip
             db.execute("UPDATE unit SET source = (SELECT s.id FROM unit s WHERE s.title = unit.title AND s.language = '') "
-                       "WHERE source IS NULL")  # fmt: skip
-            db.execute("INSERT INTO touched SELECT id FROM unit WHERE id NOT IN (SELECT unit FROM task)")
-            db.execute("INSERT INTO task (unit, step, part, state, priority) SELECT u.id, s.id, 0, 'blocked', u.priority "
-                       "FROM unit u JOIN step s ON s.per_language = (u.language != '') "
-                       "WHERE u.id NOT IN (SELECT unit FROM task) ORDER BY u.id, s.id")  # fmt: skip
-            db.execute(
-                "UPDATE task SET priority = u.priority FROM unit u WHERE u.id = task.unit AND task.priority != u.priority"
-            )
-            sources = "SELECT source FROM unit WHERE id IN (SELECT id FROM touched)"
+                       "WHERE id > ?", (last,))  # fmt: skip
+            db.execute("INSERT INTO touched SELECT id FROM unit WHERE id > ?", (last,))
+            db.execute("INSERT INTO task (unit, step, part, state, priority) "
+                       "SELECT u.id, s.id, 0, CASE WHEN s.id = 0 THEN 'waiting' ELSE 'blocked' END, u.priority FROM unit u "
+                       "JOIN step s ON s.per_language = (u.language != '') WHERE u.id > ? ORDER BY u.id, s.id", (last,))  # fmt: skip
+            db.execute("UPDATE task SET priority = (SELECT priority FROM unit WHERE id = task.unit) "
+                       "WHERE unit IN (SELECT id FROM moved)")  # fmt: skip
+            # A title of which nothing is done has its first step waiting and no parts: most of a new catalogue.
+            sources = ("SELECT DISTINCT u.source FROM unit u JOIN touched USING (id) WHERE EXISTS "
+                       "(SELECT 1 FROM task d WHERE d.unit = u.source AND d.state = 'done')")  # fmt: skip
             db.execute(_ADD_PARTS.format(sources=sources))
             db.execute(_UNBLOCK.format(sources=sources))
-            for table in ("wanted", "gone", "touched"):
+            for table in ("wanted", "gone", "touched", "moved"):
                 db.execute(f"DROP TABLE {table}")
 
     # -------------------------------------------------------------------------------------------------------- working

@@ -173,8 +173,8 @@ class _Run:
             prepared = self._prepared[task.title] = prepare(self.catalogue, title, self.path)
         side = [SOURCE, task.language] if task.language else [SOURCE]
         downloads = tuple(pair for language in side for pair in prepared.downloads.get(language, ()))
-        return Job(task, str(prepared.file.path), downloads, prepared.uploads.get(task.language),
-                   self.catalogue.split_seconds, self.catalogue.score, self.catalogue.keep_pieces)  # fmt: skip
+        chosen = {key: getattr(self.catalogue, key) for key in ("keep_pieces", "split_seconds", "score")}
+        return Job(task, str(prepared.file.path), downloads, prepared.uploads.get(task.language), **chosen)
 
     def _wants_gpu(self, task: Task, need: Need) -> str | None:
         """A title may insist on a GPU; where it would get none, that is said now and not after a wait."""

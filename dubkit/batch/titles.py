@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -39,21 +41,20 @@ class Prepared:
 def units(catalogue: Catalogue, path: Path) -> Iterator[Unit]:
     """What the ledger must hold: the source side and the dubs of every title, with digests of what the catalogue says and
     of size and date of the files that it names (addresses are not asked)."""
-    base = path.resolve().parent
+    base = str(path.resolve().parent)
     shared = value_digest([catalogue.language, catalogue.settings, catalogue.preset])
     for title in catalogue.title:
         if title.project:
-            yield from _units_of_project(title, base)
+            yield from _units_of_project(title, Path(base))
             continue
         own = [shared, title.language, title.settings, title.preset, _stamp(title.film, base)]
         paths = [title.settings.get(section, {}).get(key) for section, key in _PATH_SETTINGS]
         source = value_digest([*own, *(_stamp(written, base) for written in paths if written)])
         yield Unit(title.title, SOURCE, title.priority, source)
         for language, target in title.target.items():
-            said = {key: value for key, value in target.__dict__.items() if value}
-            files = [_stamp(written, base) for written in target.files().values()]
-            digest = value_digest([source, said, target.output or catalogue.output, files])
-            yield Unit(title.title, language, title.priority, digest)
+            files = [f"{key}={_stamp(written, base)}" for key, written in target.files().items()]
+            said = "\n".join([source, target.output or catalogue.output, *files])
+            yield Unit(title.title, language, title.priority, blake2b(said.encode(), digest_size=16).hexdigest())
 
 
 def _units_of_project(title: Title, base: Path) -> Iterator[Unit]:
@@ -72,15 +73,15 @@ def _units_of_project(title: Title, base: Path) -> Iterator[Unit]:
         yield Unit(title.title, language, title.priority, value_digest([said, target, files]))
 
 
-def _stamp(written: str, base: Path) -> list[Any]:
+def _stamp(written: str, base: str | Path) -> str:
     """A file by name, size and date: it is not read, since there may be a hundred thousand."""
     if is_address(written):
-        return [written]
+        return written
     try:
-        found = (base / written).stat()
+        found = os.stat(os.path.join(base, os.path.expanduser(written)))
     except OSError:
-        return [written, None]
-    return [written, found.st_size, found.st_mtime_ns]
+        return f"{written} is not there"
+    return f"{written} {found.st_size} {found.st_mtime_ns}"
 
 
 def prepare(catalogue: Catalogue, title: Title, path: Path) -> Prepared:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dubkit.batch.catalog import load_catalogue, parse_csv, parse_toml
+from dubkit.batch.catalog import parse_csv, parse_toml
 from dubkit.errors import ProjectError
 
 TOML = """
@@ -61,7 +61,10 @@ def test_csv_errors_name_the_row(text, words):
         (lambda t: t.replace("priority = 5", 'project = "x.dub.toml"'), ["either 'film' or 'project'"]),
         (lambda t: t.replace('language = "en"', 'output = "{titel}"'), ["output", "{title}", "titel"]),
         (lambda t: t.replace("[settings.lips]", "[resources.lisp]\ncpus = 2\n[settings.lips]"), ["lisp", "faces"]),
-        (lambda t: t.replace("[settings.lips]", "[resources.lips]\ncpus = 0\n[settings.lips]"), ["resources.lips.cpus"]),
+        (
+            lambda t: t.replace("[settings.lips]", "[resources.lips]\ncpus = 0\n[settings.lips]"),
+            ["resources.lips.cpus"],
+        ),
         (lambda t: t + "=", ["not valid TOML"]),
     ],
 )

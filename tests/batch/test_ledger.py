@@ -58,7 +58,7 @@ def test_a_step_comes_after_all_that_it_needs(ledger):
 def test_speech_and_faces_may_run_together(ledger):
     ledger.plan(units("a"))
     ledger.finish(ledger.take(ALL), 1, 1, {})
-    assert {ledger.take(ALL).step, ledger.take(ALL).step} == {"speech", "faces"}
+    assert {ledger.take(ALL).step, ledger.take(ALL).step} == {"speech", "faces"}, "both come after prepare alone"
     assert ledger.take(ALL) is None
 
 
@@ -215,5 +215,5 @@ def test_another_kind_of_ledger_is_refused_by_name(tmp_path):
 
 def test_downstream():
     names = {STEPS[number].name for number in downstream("faces")}
-    assert names == {"cast", "voice", "lips", "render", "score"}
+    assert names == {"cast", "adapt", "voice", "lips", "render", "score"}
     assert Task("a", "", "prepare").part == 0

@@ -158,10 +158,10 @@ def test_a_gpu_that_is_not_there_is_said_before_a_wait(catalogue, tmp_path, monk
     monkeypatch.setattr("dubkit.batch.local.gpu_memory", lambda: {})
     path = tmp_path / "c.toml"
     text = 'schema = "dubkit.catalogue/1"\n{}\n[[title]]\ntitle = "a"\nfilm = "a.mp4"\ntarget.es.dialogue = "a.flac"\n'
-    for change in ("resources.lips.gpu_gib = 8", 'settings.lips.device = "cuda"'):
+    for change, step in (("resources.lips.gpu_gib = 8", "lips"), ('settings.speech.device = "cuda"', "speech")):
         path.write_text(text.format(change))
-        (failed,) = run(path, 1).failed
-        assert (failed.step, failed.language) == ("lips", "es")
+        failed = run(path, 1).failed[0]
+        assert failed.step == step
         assert "GPU" in failed.error
 
 
@@ -176,4 +176,12 @@ def test_too_little_disk_stops_before_the_work(catalogue, monkeypatch):
 def test_workers_get_their_share_of_the_cores(catalogue):
     path = catalogue("a", languages=("es",))
     summary = run(path, workers=os.cpu_count())
-    assert {unit.facts.get("thread") for unit in summary.units if unit.language} == {"1"}
+    assert {unit.facts.get("threads") for unit in summary.units if unit.language} == {"1"}
+
+
+def test_what_the_catalogue_asks_reaches_the_worker(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text('schema = "dubkit.catalogue/1"\nsplit_seconds = 77\nscore = false\nkeep_pieces = true\n[[title]]\n'
+                    'title = "a"\nfilm = "a.mp4"\ntarget.es.dialogue = "a.flac"\n')  # fmt: skip
+    asked = [unit.facts["asked"] for unit in run(path, 1).units if unit.language]
+    assert asked == [{"split_seconds": 77, "score": False, "keep_pieces": True}]

@@ -34,4 +34,7 @@ def work(job, listener):
     if task.step == "prepare":
         parts = [[0, 50], [50, 100]] if "long" in task.title else []
         return {"seconds": 4.0, "frames": 100, "warnings": [], "parts": parts}
-    return {"thread": os.environ.get("OMP_NUM_THREADS")} if task.step == "render" else {}
+    if task.step == "render":
+        asked = {"split_seconds": job.split_seconds, "score": job.score, "keep_pieces": job.keep_pieces}
+        return {"threads": os.environ.get("OMP_NUM_THREADS"), "asked": asked}
+    return {}

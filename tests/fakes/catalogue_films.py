@@ -1,0 +1,66 @@
+"""A catalogue of short films: windows of the demo film, and of film_a where it is given, small and in draft quality."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import soundfile
+
+from dubkit.media.ffmpeg import ffmpeg_binary
+from dubkit.process import run
+
+WINDOWS = {"alone": (0.4, 5.0), "answer": (5.4, 3.4), "two": (9.2, 6.0), "away": (15.6, 4.4), "last": (19.6, 5.0)}
+HEAD = """schema = "dubkit.catalogue/1"
+language = "en"
+preset = "draft"
+output = "dubbed/{title}.{language}"
+"""
+
+
+def make_catalogue(folder: Path, demo: Path, film_a: Path | None = None, titles: int = 6, languages: int = 2) -> Path:
+    """Writes films, sound and ``catalogue.toml``; ``demo`` is the folder of ``make_demo``, ``film_a`` that of the shared
+    media. Each title has Spanish as one track and Portuguese as a track for each speaker (the same voices)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names, text = list(WINDOWS)[: titles - bool(film_a)], HEAD
+    for name in names:
+        start, seconds = WINDOWS[name]
+        stems = {role: demo / f"demo.es.{role.lower()}.flac" for role in ("IRIS", "RUTH")}
+        text += add_title(folder, name, demo / "demo.mp4", demo / "demo.es.flac", stems, start, seconds, languages)
+    if film_a:
+        stems = {role: film_a / f"film_a.dub.{role.lower()}.flac" for role in ("MARC", "NORA", "GLEN")}
+        text += add_title(
+            folder, "film a", film_a / "film_a.mp4", film_a / "film_a.dub.flac", stems, 11.0, 5.0, languages
+        )
+    path = folder / "catalogue.toml"
+    path.write_text(text)
+    return path
+
+
+def add_title(
+    folder: Path,
+    name: str,
+    film: Path,
+    dialogue: Path,
+    stems: dict[str, Path],
+    start: float,
+    seconds: float,
+    languages: int = 2,
+) -> str:
+    """Cuts one film with its sound out of a longer one; the title's lines of the catalogue."""
+    small = folder / f"{name}.mp4"
+    run([ffmpeg_binary(), "-nostdin", "-v", "error", "-y", "-ss", str(start), "-i", film, "-t", str(seconds), "-vf",
+         "scale=-2:360", "-c:v", "libx264", "-preset", "veryfast", "-threads", "1", "-c:a", "aac", "-map_metadata", "-1",
+         "-fflags", "+bitexact", small])  # fmt: skip
+    cut_sound(dialogue, folder / f"{name}.es.flac", start, seconds)
+    for role, path in stems.items():
+        cut_sound(path, folder / f"{name}.{role}.flac", start, seconds)
+    tracks = ", ".join(f'{role} = "{name}.{role}.flac"' for role in stems)
+    text = f'\n[[title]]\ntitle = "{name}"\nfilm = "{small.name}"\ntarget.es.dialogue = "{name}.es.flac"\n'
+    return text + (f"target.pt.stems = {{ {tracks} }}\n" if languages > 1 else "")
+
+
+def cut_sound(source: Path, target: Path, start: float, seconds: float) -> None:
+    with soundfile.SoundFile(source) as file:
+        file.seek(min(round(start * file.samplerate), file.frames))
+        samples = file.read(round(seconds * file.samplerate))
+        soundfile.write(target, samples, file.samplerate, subtype="PCM_24", format="FLAC")
