@@ -1,0 +1,69 @@
+"""``dubkit train``: a weight file and its facts from one command, and no package beyond those of a lent GPU."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from dubkit.cli.train import app
+from dubkit.errors import SettingsError
+from dubkit.lips.models.loading import load_expert, load_speaker, read_meta
+from tests.train.tiny import made_up_shards
+
+ABSENT = ("pydantic", "av", "tomlkit", "platformdirs", "pysubs2", "soundfile", "soxr", "ffmpeg", "pyloudnorm", "imageio_ffmpeg")
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    torch.set_num_threads(1)
+    return made_up_shards(tmp_path_factory.mktemp("shards"))
+
+
+def run(*words):
+    done = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_an_expert_from_one_command(shards, tmp_path):
+    words = ("expert", shards, tmp_path / "judge", "--steps", 2, "--set", "clips=2", "--set", "windows=4")
+    assert "weights:" in run(*words)
+    path = tmp_path / "judge" / "judge.safetensors"
+    load_expert(path)
+    meta = read_meta(path)
+    assert meta["steps"] == 2 and meta["licence"] == "unknown" and meta["data"] == "made-up: 2 people, 0.1 minutes"
+    assert meta["settings"]["windows"] == 4 and "accuracy_made-up" in meta["held_out_scores"]
+    lines = (tmp_path / "judge" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [0, 1]
+    run(*words)  # nothing left to do
+    assert (tmp_path / "judge" / "metrics.jsonl").read_text().splitlines() == lines
+
+
+def test_speech2vid_in_bf16_with_accumulation(shards, tmp_path):
+    run("speech2vid", shards, tmp_path / "s2v", "--steps", 1, "--set", "clips=2", "--set", "width=2", "--bf16", "--accumulate", 2)  # fmt: skip
+    assert load_speaker(tmp_path / "s2v" / "s2v.safetensors").config.width == 2
+
+
+def test_a_wrong_setting_is_named(shards, tmp_path):
+    with pytest.raises(SettingsError, match="--set clip=3: this run has the settings average, clips"):
+        run("expert", shards, tmp_path / "x", "--set", "clip=3")
+
+
+def test_it_needs_no_package_that_a_lent_gpu_lacks():
+    code = f"""
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {ABSENT!r}:
+            raise ImportError("absent here: " + name)
+sys.meta_path.insert(0, Absent())
+import dubkit.cli.train, dubkit.train.expert, dubkit.train.generator, dubkit.train.gan, dubkit.train.lipgan
+import dubkit.train.speech2vid, dubkit.train.syncnet, dubkit.train.export, dubkit.train.tables, dubkit.train.strips
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-800:]
