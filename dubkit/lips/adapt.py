@@ -185,7 +185,9 @@ class _Actor:
                 continue
             pictures = picture_tensor(self.crops[frames])
             stacks = torch.stack([pictures[i : i + FRAMES] for i in range(len(firsts))])
-            cosine = (expert.mouth(mouth_stack(stacks.transpose(1, 2))) @ expert.voice(self.stacks[firsts]).T).cpu().numpy()
+            cosine = (
+                (expert.mouth(mouth_stack(stacks.transpose(1, 2))) @ expert.voice(self.stacks[firsts]).T).cpu().numpy()
+            )
             for k, shift in enumerate(range(-_SHIFTS, _SHIFTS + 1)):
                 diagonal = cosine.diagonal(shift) if abs(shift) < len(cosine) else np.zeros(0)
                 total[k], pairs[k] = total[k] + diagonal.sum(), pairs[k] + len(diagonal)

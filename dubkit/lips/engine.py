@@ -16,6 +16,7 @@ import numpy as np
 
 from dubkit.errors import DubkitError, InputError
 from dubkit.lips import gate, masks
+from dubkit.lips.agreement import JUDGE, agreement
 from dubkit.lips.ahead import ahead
 from dubkit.lips.base import Generator, generator
 from dubkit.lips.blend import source_crop
@@ -115,6 +116,7 @@ class _Work:
     """One job under way. ``N`` is its number of frames."""
 
     job: LipJob
+    rate: Fraction
     settings: LipsSettings
     transforms: np.ndarray  # (N, 2, 3)
     shapes: np.ndarray  # (N, 6)
@@ -136,7 +138,7 @@ class _Work:
         gates = [gate.Gate(g.reason, g.closed[own]) for g in gate.track_gates(track, settings)]
         wanted = gate.alpha(len(job.frames), job.fade, gates, settings.crossfade) > 0
         blank = np.zeros((len(job.frames), size, size, 3), np.uint8)
-        return cls(job, settings, whole[own], masks.parameters(track, whole, size, settings.feather)[own], gates,
+        return cls(job, rate, settings, whole[own], masks.parameters(track, whole, size, settings.feather)[own], gates,
                    voice_windows(speech, job.speaker, job.frames, rate), blank, blank.copy(), blank, np.zeros(len(job.frames), bool),
                    np.zeros(len(job.frames), bool), wanted, int(wanted.sum()))  # fmt: skip
 
@@ -146,30 +148,40 @@ class _Work:
 
     def look(self, frame: Frame) -> None:
         """Takes the crop of this frame."""
+        began = time.perf_counter()
         i, size = frame.index - self.job.frames.start, self.seen.shape[1]
         self.looked[i] = True
         if self.wanted[i]:
             x0, y0, x1, y1 = region(self.transforms[i], size, *frame.size)
             part = frame.rgb((x0, y0, x1, y1), np.float32)
             self.seen[i] = source_crop(part, shifted(self.transforms[i], -x0, -y0), size)
+        self.seconds += time.perf_counter() - began
 
     def prepare(self) -> None:
         """When all frames have been looked at: what is covered, and who stands for whom."""
+        began = time.perf_counter()
         self.covered[self.wanted] = gate.covered(self.seen[self.wanted]).closed
         self.shown = self.seen
         if self.settings.reference != "same":
             opening = opening_of_voice(self.windows) if self.settings.reference == "voice" else np.zeros(len(self.seen))
             self.shown = references(self.seen, self.wanted & ~self.covered, opening)
+        self.seconds += time.perf_counter() - began
 
     def result(self, about: dict[str, object]) -> LipResult:
         job, settings = self.job, self.settings
         gates = [*self.gates, gate.Gate("mouth covered", self.covered)]
         frames = np.arange(job.frames.start, job.frames.stop, dtype=np.int64)
         alpha = gate.alpha(len(frames), job.fade, gates, settings.crossfade)
+        began = time.perf_counter()
         crops = finish(self.seen, self.painted, self.shapes, settings.match_color)
+        crops[alpha == 0] = self.seen[alpha == 0]
+        before, after = (agreement(faces, self.windows, self.rate) for faces in (self.seen, crops))
         stats = {**about, "frames": len(frames), "frames_changed": int((alpha > 0).sum()),
-                 "mask_share": round(float(np.mean([masks.on_grid(s, 48).mean() for s in self.shapes[:1]])), 4),
+                 "mask_pixels": masks.mean_pixels(self.shapes, self.transforms, crops.shape[1]),
                  "speaker": job.speaker, "track": job.track_id, "turns": list(job.turn_ids)}  # fmt: skip
+        if before is not None and after is not None:
+            stats |= {"sync_judge": JUDGE, "sync_before": round(before, 3), "sync_after": round(after, 3)}
+        self.seconds += time.perf_counter() - began
         return LipResult(job.id, frames, crops, self.transforms, alpha, self.shapes, settings.restore_detail,
                          gate.notes(frames, gates), stats, seconds=self.seconds)  # fmt: skip
 

@@ -68,6 +68,15 @@ def extent(mask: np.ndarray) -> tuple[float, float, float, float]:
     return (*low, min(1.0, centre_x + half_width), min(1.0, centre_y + half_height))
 
 
+def mean_pixels(shapes: np.ndarray, transforms: np.ndarray, size: int) -> int:
+    """Pixels of the source that the mask covers, soft edge included by its weight, mean over frames: for the report."""
+    if not len(shapes):
+        return 0
+    area = np.abs(np.linalg.det(transforms[:, :, :2].astype(np.float64))) * size * size
+    some = np.unique(np.linspace(0, len(shapes) - 1, 9).astype(int))
+    return round(float(np.mean([on_grid(shapes[i], 96).mean() * area[i] for i in some])))
+
+
 def ring(mask: np.ndarray, size: int) -> np.ndarray:
     """The soft edge on the crop's grid, (S, S) bool: where old and new must agree in colour."""
     shown = on_grid(mask, size)

@@ -34,7 +34,9 @@ class LipResult:
     detail: bool = True  # put the source's grain and fine structure back
     notes: tuple[str, ...] = ()  # what was passed through and why, in plain words
     stats: dict[str, object] = field(default_factory=dict)  # engine, weights, licence, frames changed (JSON types)
-    seconds: float = 0.0  # that the painting took in this run; not saved, so that the same job is the same bytes
+    seconds: float = (
+        0.0  # that the job took in this run, decoding apart; not saved, so that the same job is the same bytes
+    )
 
     def __post_init__(self) -> None:
         n, size = len(self.frames), self.crops.shape[1] if self.crops.ndim == 4 else -1

@@ -16,6 +16,7 @@ from dubkit.timing import Timecode, seconds_at
 from dubkit.types import DubLine, FrameRange, Line, LipJob, Media, Segment, Turn
 
 if TYPE_CHECKING:
+    from dubkit.lips.result import LipResult
     from dubkit.project.stages import Work
 
 LIP_RATE = 16_000  # Hz
@@ -123,6 +124,7 @@ def make_lips(work: Work) -> list[Path]:
     for other in work.folder.glob("*.npz"):
         if other.name not in keep:
             other.unlink()
+            seconds_file(other).unlink(missing_ok=True)
     written = artefacts.write_json(work.folder / "jobs.json", tuple(paths), tuple[LipJob, ...])
     return [written, *paths.values()]
 
@@ -170,11 +172,21 @@ def _paint(work: Work, only: FrameRange | None) -> dict[LipJob, Path]:
         for weights, some in by_weights.items():
             run_jobs(
                 some, tracks, reader, voice, media.video.rate, settings.model_copy(update={"weights": weights}),
-                lambda result: result.save(by_id[result.job_id]),
+                lambda result: _keep(result, by_id[result.job_id]),
                 lambda frames, _, before=done: work.progress(before + frames, total),
             )  # fmt: skip
             done += sum(len(job.frames) for job in some)
     return paths
+
+
+def _keep(result: LipResult, path: Path) -> None:
+    result.save(path)
+    artefacts.write_json(seconds_file(path), round(result.seconds, 2), float)
+
+
+def seconds_file(result: Path) -> Path:
+    """How long a lip job took, beside its result: not in it, so that the same job is the same bytes."""
+    return result.with_suffix(".seconds.json")
 
 
 def _voice_of(work: Work) -> Callable[[str, Segment], np.ndarray]:

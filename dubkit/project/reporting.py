@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dubkit import __version__
 from dubkit.project import artefacts
+from dubkit.project.dubbing import seconds_file
 from dubkit.project.rendering import Rendered, lip_results
 from dubkit.review.report import write_report
 from dubkit.types import Assignment, DubLine, Line, Turn
@@ -25,9 +26,10 @@ def make_report(work: Work) -> list[Path]:
     media = work.media()
     jobs = []
     for job, (frames, path) in sorted(lip_results(work).items(), key=lambda item: item[1][0]):
-        result = LipResult.load(path)
+        result, took = LipResult.load(path), seconds_file(path)
+        seconds = artefacts.read_json(took, float) if took.is_file() else None
         jobs.append({**result.stats, "job": job, "frames": [frames.start, frames.stop], "notes": list(result.notes),
-                     "changed": _ranges(result.changed)})  # fmt: skip
+                     "seconds": seconds, "changed": _ranges(result.changed)})  # fmt: skip
     altered = sorted({frame for job in jobs for start, stop in job["changed"] for frame in range(start, stop)})
     voice = work.store.stage_folder("voice", work.language)
     film = output_path(work.project, work.settings, work.language)

@@ -88,15 +88,27 @@ def _line_table(rows: list[dict[str, Any]]) -> str:
 def _job_table(jobs: list[dict[str, Any]]) -> str:
     if not jobs:
         return "<p>No face was altered.</p>"
-    head = "<tr><th>frames</th><th>face</th><th>speaker</th><th>engine</th><th>weights</th><th>licence</th><th>passed through</th></tr>"
+    head = "<tr><th>frames</th><th>face</th><th>speaker</th><th>changed</th><th>mask</th><th>time</th><th>sync before, after</th><th>engine</th><th>weights</th><th>licence</th><th>passed through</th></tr>"
     rows = "".join(
         f'<tr><td class="n">{job["frames"][0]} to {job["frames"][1]}</td><td>{escape(str(job.get("track", "")))}</td>'
-        f"<td>{escape(str(job.get('speaker', '')))}</td><td>{escape(str(job.get('engine', '')))}, {escape(str(job.get('precision', '')))}</td>"
-        f"<td>{escape(str(job.get('weights', '')))}</td><td>{escape(str(job.get('licence', '')))}</td>"
+        f"<td>{escape(str(job.get('speaker', '')))}</td>{_job_numbers(job)}<td>{escape(str(job.get('engine', '')))}, {escape(str(job.get('precision', '')))}</td>"
+        f'<td title="{escape(str(job.get("weights_digest", "")))}">{escape(str(job.get("weights", "")))}</td>'
+        f"<td>{escape(str(job.get('licence', '')))}</td>"
         f"<td>{'<br>'.join(map(escape, job['notes']))}</td></tr>"
         for job in jobs
     )
     return f"<table>{head}{rows}</table>"
+
+
+def _job_numbers(job: dict[str, Any]) -> str:
+    """Frames changed, mask in pixels, seconds, and the sync score before and after with its judge as the title."""
+    seconds, before = job.get("seconds"), job.get("sync_before")
+    sync = f"{before:.2f}, {job['sync_after']:.2f}" if before is not None else ""
+    return (
+        f'<td class="n">{job.get("frames_changed", "")}</td><td class="n">{job.get("mask_pixels", "")} px</td>'
+        f'<td class="n">{"" if seconds is None else f"{seconds:.1f} s"}</td>'
+        f'<td class="n" title="mean cosine of {escape(str(job.get("sync_judge", "")))}; compare, do not grade">{sync}</td>'
+    )
 
 
 def _stage_table(stages: list[dict[str, Any]]) -> str:

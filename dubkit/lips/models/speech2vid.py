@@ -33,7 +33,9 @@ class Speech2Vid(nn.Module):
         self.config = Speech2VidConfig(width)
         w = [width * n for n in (1, 2, 4, 8, 16, 16)]
         self.audio_encoder = audio_encoder(tuple(width * n for n in (1, 2, 4, 8, 16)), fourth_residuals=1)
-        stages = [Conv(3, w[0], 7, padding=3)] + [Conv(cin, cout, stride=2) for cin, cout in zip(w, w[1:], strict=False)]
+        stages = [Conv(3, w[0], 7, padding=3)] + [
+            Conv(cin, cout, stride=2) for cin, cout in zip(w, w[1:], strict=False)
+        ]
         self.identity_encoder = nn.ModuleList([*stages, Conv(w[-1], w[-1], padding=0)])
         ups = [ConvTranspose(2 * w[-1], w[-1], stride=1, padding=0, output_padding=0)]
         inward = w[::-1]
