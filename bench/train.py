@@ -45,8 +45,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--bf16", action="store_true")
-    parser.add_argument("--width", type=int, default=0, help="a Wav2Lip of this width (official: 16); 0: the bundled one")
-    parser.add_argument("--clips", type=int, default=0, help="clips a step, for both; 0: as the bundled ones were trained")
+    parser.add_argument(
+        "--width", type=int, default=0, help="a Wav2Lip of this width (official: 16); 0: the bundled one"
+    )
+    parser.add_argument(
+        "--clips", type=int, default=0, help="clips a step, for both; 0: as the bundled ones were trained"
+    )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     compute = Compute(args.device, "bf16" if args.bf16 else "fp32")
@@ -75,7 +79,9 @@ def main() -> None:
     show("expert, windows", clock, args.steps * settings.clips * settings.windows)
 
     draw = GeneratorSettings(clips=args.clips or 7, frames=5, shares=shares)
-    model = Wav2Lip(Wav2LipConfig.of_width(args.width) if args.width else SMALL).to(args.device, memory_format=torch.channels_last)
+    model = Wav2Lip(Wav2LipConfig.of_width(args.width) if args.width else SMALL).to(
+        args.device, memory_format=torch.channels_last
+    )
     expert.eval().requires_grad_(False)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     weights = mouth_weights(96, draw.mouth).to(args.device)

@@ -17,7 +17,7 @@ def adapt(project: ProjectArgument, preset: PresetOption = None, set_: SetOption
     """
     from dubkit.cli.listeners import listening
     from dubkit.project import artefacts, layers, schema
-    from dubkit.project.adapting import Tried
+    from dubkit.project.adapting import Tried, seconds_file
     from dubkit.project.pipeline import Pipeline
 
     file = schema.load(project)
@@ -27,14 +27,17 @@ def adapt(project: ProjectArgument, preset: PresetOption = None, set_: SetOption
         pipeline.listener = listener
         pipeline.run(until="adapt")
     folder = pipeline.store.stage_folder("adapt")
-    table = Table("character", "kept", "frames", "held back", "mouth L1", "sync", "why")
+    table = Table("character", "kept", "frames", "held back", "mouth L1", "sync", "seconds", "why")
     for one in artefacts.read_json(folder / "adapt.json", tuple[Tried, ...]):
         f = one.figures
-        numbers = ("", "", "", "") if f is None else (
+        numbers = ("", "", "", "", "") if f is None else (
             str(f["frames"]), str(f["held_back"]), f"{f['mouth_l1_before']:.4f} → {f['mouth_l1_after']:.4f}",
             f"{f['sync_before']:.3f} → {f['sync_after']:.3f}",
+            f"{artefacts.read_json(seconds_file(folder, one.key), float):.0f}",
         )  # fmt: skip
         table.add_row(escape(one.character), "yes" if one.kept else "no", *numbers, escape(one.reason))
     out.print(table)
     if layers.merged(file, preset, flags(set_))[0].lips.adapt == "off":
-        out.print('To dub with it: adapt = "on" under [settings.lips] of the project, or --set lips.adapt=on', markup=False)
+        out.print(
+            'To dub with it: adapt = "on" under [settings.lips] of the project, or --set lips.adapt=on', markup=False
+        )

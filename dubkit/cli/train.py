@@ -87,7 +87,9 @@ def expert(
                          **_how(steps, minutes, check_every, device, bf16, accumulate, threads))  # fmt: skip
     architecture = "small-expert" if settings.network == "small" else "expert"
     paper = f" and the cosine BCE of the paper, weight {settings.bce_share}" if settings.bce_share else ""
-    _export(model, architecture, run, shards, settings, f"cross-entropy over the shifts inside a clip{paper}", start_from)
+    _export(
+        model, architecture, run, shards, settings, f"cross-entropy over the shifts inside a clip{paper}", start_from
+    )
 
 
 @app.command()
@@ -196,7 +198,9 @@ def measure(
 
     _use(threads)
     named = dict(text.split("=", 1) for text in model or [])
-    found = all_tables(shards, {name: Path(path) for name, path in named.items()}, expert, pairs, clips, shifted, inception)
+    found = all_tables(
+        shards, {name: Path(path) for name, path in named.items()}, expert, pairs, clips, shifted, inception
+    )
     if output:
         output.write_text(json.dumps(found, indent=1), encoding="utf-8")
     print(as_markdown(found))

@@ -38,9 +38,10 @@ class Tried:
     track_ids: tuple[str, ...]
     kept: bool
     reason: str
+    key: str = ""  # names the files of this try
     weights: str | None = None
     digest: str | None = None  # of the weight file
-    figures: dict[str, Any] | None = None  # frames, mouth L1 and sync before and after; see dubkit.lips.adapt.Adaptation
+    figures: dict[str, Any] | None = None  # of dubkit.lips.adapt.Adaptation: frames, mouth L1, sync, before and after
 
 
 def make_adapted(work: Work) -> list[Path]:
@@ -52,18 +53,21 @@ def make_adapted(work: Work) -> list[Path]:
     if wanted != "off":
         device = choose_device(work.settings.lips.device).type
         if wanted == "auto" and device != "cuda":
-            work.say("lips.adapt = auto adapts on a GPU only, and there is none; on adapts here, a minute or more an actor")
+            work.say(
+                "lips.adapt = auto adapts on a GPU only, and there is none here; on would, a minute or more an actor"
+            )
             wanted = "off"
     tried: list[Tried] = []
     if wanted != "off":
         tracks = {track.id: track for track in work.tracks()}
         with FrameReader(work.media()) as reader:
-            for number, character in enumerate(characters := work.characters()):
+            characters = work.characters()
+            for number, character in enumerate(characters):
                 tried.append(_try(work, character, tracks, reader, "cuda" if device == "cuda" else "cpu"))
                 work.say(f"{character.name}: {tried[-1].reason}")
                 work.progress(number + 1, len(characters))
     kept = [work.folder / one.weights for one in tried if one.weights]
-    return [artefacts.write_json(work.folder / "adapt.json", tried, tuple[Tried, ...]), *kept]
+    return [artefacts.write_json(work.folder / "adapt.json", tuple(tried), tuple[Tried, ...]), *kept]
 
 
 def adapted_weights(work: Work) -> Mapping[str, tuple[Path, str]]:
@@ -82,6 +86,11 @@ def read_weights(settings: LipsSettings) -> dict[str, str]:
         return {}
     judge = BUNDLED / "dubkit-expert-small.safetensors"
     return {settings.weights: weights_digest(settings.weights), judge.stem: file_sha256(judge)}
+
+
+def seconds_file(folder: Path, key: str) -> Path:
+    """How long a try took, beside its record: not in it, so that the same footage gives the same bytes."""
+    return folder / f"{key}.seconds.json"
 
 
 def _try(work: Work, character: Character, tracks: Mapping[str, FaceTrack], reader: FrameReader, device: str) -> Tried:
@@ -105,9 +114,10 @@ def _try(work: Work, character: Character, tracks: Mapping[str, FaceTrack], read
             footage = [_footage(work, reader, track, frames, model.config.size) for track, frames in places]
             model, told = adapt(model, load_expert(), footage, steps=STEPS[layers], layers=layers, device=device)
             figures, kept, reason = asdict(told), told.kept, told.reason
+            artefacts.write_json(seconds_file(work.folder, key), figures.pop("seconds"), float)
         except InputError as error:  # too little of this actor is no failure of the film
             figures, kept, reason = None, False, str(error)
-        one = Tried(character.name, character.track_ids, kept, reason, figures=figures)
+        one = Tried(character.name, character.track_ids, kept, reason, key, figures=figures)
         if kept:
             meta = save_weights(model, "wav2lip", weights, {
                 "name": weights.stem, "kind": "generator", "licence": about["licence"],
@@ -115,12 +125,14 @@ def _try(work: Work, character: Character, tracks: Mapping[str, FaceTrack], read
                 "data": f"{work.media().path.name}: {told.frames} frames of {character.name}", "steps": told.steps,
                 "note": reason,
             })  # fmt: skip
-            one = Tried(character.name, character.track_ids, kept, reason, weights.name, meta["digest"], figures)
+            one = Tried(character.name, character.track_ids, kept, reason, key, weights.name, meta["digest"], figures)
         artefacts.write_json(record, one, Tried)
     return artefacts.read_json(record, Tried)
 
 
-def _places(work: Work, character: Character, tracks: Mapping[str, FaceTrack]) -> Iterator[tuple[FaceTrack, FrameRange]]:
+def _places(
+    work: Work, character: Character, tracks: Mapping[str, FaceTrack]
+) -> Iterator[tuple[FaceTrack, FrameRange]]:
     """Where the character is seen to speak and nobody else is heard, in the film's order, ``LONGEST`` in all."""
     from dubkit.lips.gate import track_gates
 

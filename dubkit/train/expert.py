@@ -131,4 +131,3 @@ def _bce(voice: torch.Tensor, mouth: torch.Tensor, rng: np.random.Generator) -> 
     pairs = torch.cat((voice.flatten(0, 1), voice.roll(shift, dims=1).flatten(0, 1)))
     in_sync = torch.cat((torch.ones(clips * count), torch.zeros(clips * count))).to(voice.device)
     return cosine_bce(pairs, mouth.flatten(0, 1).repeat(2, 1), in_sync)
-

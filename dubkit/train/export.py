@@ -13,7 +13,13 @@ from dubkit.lips.models.loading import file_digest, save_weights
 from dubkit.train.data import TalkingFaces
 from dubkit.train.runs import METRICS, Run
 
-KINDS = {"wav2lip": "generator", "expert": "expert", "small-expert": "expert", "speech2vid": "baseline", "syncnet": "judge"}
+KINDS = {
+    "wav2lip": "generator",
+    "expert": "expert",
+    "small-expert": "expert",
+    "speech2vid": "baseline",
+    "syncnet": "judge",
+}
 
 
 def export(model: nn.Module, architecture: str, run: Path, shards: Path, settings: object, losses: str,

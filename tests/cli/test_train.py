@@ -15,7 +15,18 @@ from dubkit.errors import SettingsError
 from dubkit.lips.models.loading import load_expert, load_speaker, read_meta
 from tests.train.tiny import made_up_shards
 
-ABSENT = ("pydantic", "av", "tomlkit", "platformdirs", "pysubs2", "soundfile", "soxr", "ffmpeg", "pyloudnorm", "imageio_ffmpeg")
+ABSENT = (
+    "pydantic",
+    "av",
+    "tomlkit",
+    "platformdirs",
+    "pysubs2",
+    "soundfile",
+    "soxr",
+    "ffmpeg",
+    "pyloudnorm",
+    "imageio_ffmpeg",
+)
 
 
 @pytest.fixture(scope="module")

@@ -61,11 +61,15 @@ def test_shards_from_a_folder(folder, monkeypatch):
     monkeypatch.setattr(videos, "SHARD", 60)
     root, asked = folder
     told = []
-    made = videos.prepare_videos(root / "videos", root / "shards", Sharp(), FacesSettings(), licence="mine", report=told.append)
+    made = videos.prepare_videos(
+        root / "videos", root / "shards", Sharp(), FacesSettings(), licence="mine", report=told.append
+    )
     verify(root / "shards")
     listing = json.loads(made.read_text())
     assert {entry["identity"]: entry["split"] for entry in listing["shards"]} == {f"videos/{who}": split_of(f"videos/{who}") for who in ("ann", "bob")}  # fmt: skip
-    assert [entry["clips"] for entry in listing["shards"]] == [[[0, 50], [50, 125]]] * 3 and listing["licence"] == "mine"
+    assert [entry["clips"] for entry in listing["shards"]] == [[[0, 50], [50, 125]]] * 3 and listing[
+        "licence"
+    ] == "mine"
     assert told[0] == "one.mp4: 2 clips, 1 left out as out of step" and "broken.mov: left out" in " ".join(told)
     assert json.loads((root / "shards" / "bob_broken.json").read_text())["left_out"] == "broken.mov is no film"
     before, count = made.read_bytes(), len(asked)
