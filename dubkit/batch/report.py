@@ -7,10 +7,11 @@ import io
 import os
 from collections.abc import Iterable
 from html import escape
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from dubkit.batch.ledger import SOURCE, Ledger
+from dubkit.batch.ledger import Ledger
 from dubkit.batch.status import UnitStatus, units
 from dubkit.batch.titles import batch_folder
 from dubkit.files import atomic_write
@@ -49,15 +50,11 @@ def write_batch_report(catalogue: Path, ledger: Ledger) -> tuple[Path, Path]:
 
 def _rows(found: Iterable[UnitStatus]) -> Iterable[dict[str, Any]]:
     """One row a dub. What the source side took stands beside each of its dubs; it was spent once for all of them."""
-    source: UnitStatus | None = None
-    for unit in found:
-        if unit.language == SOURCE:
-            source = unit
-            if unit.state == "failed" and unit.error and not unit.facts:  # a broken project file has no dubs
-                yield _row(unit, unit) | {"language": "(all)"}
-            continue
-        if source is not None and source.title == unit.title:
-            yield _row(unit, source)
+    for _, group in groupby(found, key=lambda unit: unit.title):
+        source, *dubs = group
+        yield from (_row(dub, source) for dub in dubs)
+        if not dubs:  # a project file that cannot be read has no dubs to show
+            yield _row(source, source) | {"language": "(all)"}
 
 
 def _row(unit: UnitStatus, source: UnitStatus) -> dict[str, Any]:

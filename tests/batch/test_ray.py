@@ -1,0 +1,61 @@
+"""The same catalogue on Ray: a small cluster of this machine, on the loopback interface alone."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dubkit.batch import run as batch
+from dubkit.batch.base import ENGINES
+from dubkit.engines import create
+from dubkit.errors import EngineUnavailable
+from tests.batch.test_run import catalogue, expected, log  # noqa: F401
+from tests.fakes.batch_work import work
+
+pytestmark = pytest.mark.slow
+
+
+def listening_elsewhere():
+    """Ports of this machine's processes that others could reach (Linux), as hexadecimal addresses."""
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            address, state = line.split()[1], line.split()[3]
+            if state == "0A" and not address.startswith(("0100007F", "00000000000000000000000001000000")):
+                found.add(address)
+    return found
+
+
+@pytest.mark.timeout(600)
+def test_a_catalogue_on_ray(catalogue, monkeypatch):  # noqa: F811
+    pytest.importorskip("ray")
+    before, open_to_others = listening_elsewhere(), []
+    path = catalogue("a", "dies", "corrupt", "long")
+
+    def listener(task, event):
+        if not open_to_others and os.path.exists("/proc/net/tcp"):
+            open_to_others.append(listening_elsewhere() - before)
+
+    summary = batch.run_catalogue(path, 2, listener, work=work, engine="ray")
+    assert {unit.title for unit in summary.failed} == {"corrupt"}
+    assert open_to_others == [set()], "only the loopback interface"
+    assert set(expected("a", "dies")) <= set(log(path))
+    assert log(path).count("dies//prepare") == 2, "a worker that was killed is replaced"
+    assert "long/es/lips/2" in log(path)
+
+
+@pytest.mark.timeout(600)
+def test_a_gpu_request_does_not_wait_for_ever(tmp_path):
+    pytest.importorskip("ray")
+    path = tmp_path / "c.toml"
+    path.write_text('schema = "dubkit.catalogue/1"\nresources.lips.gpu_gib = 8\n[[title]]\ntitle = "a"\nfilm = "a.mp4"\n'
+                    'target.es.dialogue = "a.flac"\n')  # fmt: skip
+    summary = batch.run_catalogue(path, 2, work=work, engine="ray")
+    assert "GPU" in summary.failed[0].error
+    assert summary.failed[0].step == "lips"
+
+
+def test_a_cluster_that_does_not_answer():
+    pytest.importorskip("ray")
+    with pytest.raises(EngineUnavailable, match="no cluster answers at 127.0.0.1:1"):
+        create("batch engine", ENGINES, "ray", workers=1, address="127.0.0.1:1", work=work, listener=print)
