@@ -112,7 +112,12 @@ def doctor(mailbox: Path, folder: Path | None = None) -> list[Check]:
             )
     checks.append(_worker(box))
     checks.append(_codecs())
-    checks.append(Check("edition", None, "Free runs only the Lua scripts (from 21.1 on); Studio also Dubkit.py"))
+    seen = box.last_editor()
+    checks.append(
+        Check(
+            "asked last", None, seen or "nobody yet; Free from 21.1 on runs only the Lua scripts, Studio also Dubkit.py"
+        )
+    )
     return checks
 
 

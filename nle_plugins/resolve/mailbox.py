@@ -4,7 +4,7 @@
     outbox/   <job>.<step>.lua, <job>.<step>.failed.lua, and timeline-<timeline>.lua: the last finished dub of a timeline
     acks/     <job>.<state>.otio: the timeline as it was after placing
     jobs/     dubbed media and work, one folder a key; the project refers to them, so they stay
-    worker.lua, settings.json, worker.log
+    worker.lua, settings.json, worker.log, editor.txt (the edition and version that asked last)
 
 Names are made of letters, digits and '-' only and are checked before a path is built from them; links are never followed.
 """
@@ -78,6 +78,8 @@ class Mailbox:
             raise InputError(
                 f"the mailbox must have a path of ASCII letters only, got {folder}; choose another with --mailbox"
             )
+        if sys.platform == "win32":
+            _within_profile(folder)
         mailbox = cls(folder)
         for path in (folder, mailbox.inbox, mailbox.outbox, mailbox.acks, mailbox.jobs):
             try:
@@ -98,6 +100,7 @@ class Mailbox:
                 raise StorageError(f"the mailbox {path} is not there; run: dubkit resolve install") from error
             if not stat.S_ISDIR(status.st_mode):
                 raise StorageError(f"the mailbox {path} is a link or a file, not a folder; remove it and install again")
+            # Windows has no modes, see ``_within_profile``
             if sys.platform != "win32" and (status.st_uid != os.getuid() or status.st_mode & 0o077):
                 raise StorageError(
                     f"the mailbox {path} can be used by others (mode {status.st_mode & 0o777:o}); run: chmod 700 '{path}'"
@@ -146,7 +149,25 @@ class Mailbox:
         """Tells the scripts that a worker is alive (seconds since 1970)."""
         self._write(self.folder / "worker.lua", lua_text.reply(int(now)))
 
+    def remember(self, version: str) -> None:
+        """Which edition and version asked last, for ``doctor``."""
+        self._write(self.folder / "editor.txt", version.encode("ascii"))
+
+    def last_editor(self) -> str:
+        """Empty where nobody has asked yet."""
+        path = self.folder / "editor.txt"
+        return path.read_text("ascii", "replace") if path.is_file() else ""
+
     def _write(self, path: Path, data: bytes) -> None:
         atomic_write(path, data)
         if sys.platform != "win32":
             os.chmod(path, 0o600)
+
+
+def _within_profile(folder: Path, home: Path | None = None) -> None:
+    """Windows has no modes: what keeps others out is the profile folder's own access list, which its subfolders inherit."""
+    home = home or Path.home()
+    if home not in folder.parents:
+        raise StorageError(
+            f"the mailbox {folder} is outside your own profile {home}, where others may enter; choose another with --mailbox"
+        )

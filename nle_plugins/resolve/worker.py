@@ -107,7 +107,8 @@ class Worker:
     def _read(self, request: Request, age: float) -> Timeline | None:
         """The exported timeline; None while Resolve is still writing it."""
         try:
-            return get("otio" if request.path.suffix == ".otio" else "fcp7xml").read(request.path)
+            timeline = get("otio" if request.path.suffix == ".otio" else "fcp7xml").read(request.path)
+            return _with_ours_known(timeline, self.mailbox.jobs)
         except TimelineError as error:
             if age < PATIENCE:
                 return None
@@ -117,6 +118,7 @@ class Worker:
 
     def _answer(self, request: Request, timeline: Timeline) -> None:
         log.info("%s: '%s', scope %s, %s", request.job, timeline.name, request.scope_text, request.version)
+        self.mailbox.remember(request.version)
         try:
             self.mailbox.answer(request, self._plan(request, timeline))
         except Cancelled:
@@ -138,7 +140,7 @@ class Worker:
             handles=self.settings.handles,
             scope=request.scope,
         )
-        references = self._to_render(timeline, order)
+        references = self._to_render(timeline, order, everything=request.path.suffix == ".xml")
         paths = [plan.reference_path(request, i, self.mailbox.jobs) for i in range(len(references))]
         if references and request.step == 1:
             return plan.render(request, references, self.mailbox.jobs, order.script.track or "")
@@ -163,8 +165,11 @@ class Worker:
             return plan.nothing(request, "nothing in the scope could be dubbed")
         return plan.place(request, timeline, result, choice.language)
 
-    def _to_render(self, timeline: Timeline, order: Order) -> list[FrameRange]:
-        """Visible ranges that cannot be read from a file as they are seen: the script renders them."""
+    def _to_render(self, timeline: Timeline, order: Order, everything: bool) -> list[FrameRange]:
+        """Visible ranges that cannot be read from a file as they are seen: the script renders them.
+
+        ``everything``: where Resolve exported no OTIO but FCP7 XML, in which it writes no speeds.
+        """
         uses, refusals = visible(timeline, order.scope)
         parts = [refused.record for refused in refusals]
         variable: dict[Path, bool] = {}
@@ -174,7 +179,7 @@ class Worker:
                 raise TimelineError(f"the clip '{use.clip.name}' is offline: {path} is not there; relink it in Resolve")
             if path not in variable:
                 variable[path] = conform.inspect(path).variable
-            if use.clip.speed != 1 or variable[path]:
+            if everything or use.clip.speed != 1 or variable[path]:
                 parts.append(use.record)
         return sorted(parts)
 
@@ -196,6 +201,15 @@ class Worker:
                 raise Cancelled("cancelled from Resolve")
 
         return report
+
+
+def _with_ours_known(timeline: Timeline, jobs: Path) -> Timeline:
+    """Tracks of dubbed media are dubkit's whatever they are called now: FCP7 XML has no names of tracks."""
+
+    def ours(track: Track) -> bool:
+        return bool(track.clips) and all(clip.media is not None and jobs in clip.media.parents for clip in track.clips)
+
+    return replace(timeline, tracks=tuple(replace(t, added=True) if ours(t) else t for t in timeline.tracks))
 
 
 def packet_digest(path: Path) -> str:

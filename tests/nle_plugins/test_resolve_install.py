@@ -82,7 +82,9 @@ def test_doctor_names_what_is_missing(tmp_path):
     resolve.install(box, folder)
     found = {check.name: check for check in resolve.doctor(box, folder)}
     assert all(found[name].ok for name in ("mailbox", "Dubkit.lua", "Dubkit Undo.lua", "Dubkit.py", "codecs"))
-    assert found["worker"].ok is False and found["edition"].ok is None
+    assert found["worker"].ok is False and found["asked last"].ok is None and "nobody yet" in found["asked last"].detail
+    module("mailbox").Mailbox(box).remember("DaVinci-Resolve-Studio-21-0-4-5")
+    assert "Studio-21" in next(c.detail for c in resolve.doctor(box, folder) if c.name == "asked last")
     script = folder / "Dubkit.lua"
     script.write_text(script.read_text().replace("placed", "put"))
     found = {check.name: check for check in resolve.doctor(box, folder)}

@@ -11,7 +11,7 @@ import pytest
 
 from tests.fakes.films import make_film
 from tests.fakes.resolve import Quirks
-from tests.nle_plugins.desk import RATES, Desk, frame_numbers
+from tests.nle_plugins.desk import RATES, Desk, frame_numbers, module
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +92,7 @@ MISHAPS = {
     "clips vanish on save": Quirks(lost_on_save=2),
     "one clip is a frame short": Quirks(shorter_at=7),
     "endFrame is inclusive": Quirks(inclusive_end=True),
+    "sound ignores endFrame": Quirks(audio_ignores_end=True),
     "no track": Quirks(refuses_tracks=True),
     "no track name": Quirks(refuses_names=True),
     "no marker": Quirks(refuses_markers=True),
@@ -126,7 +127,9 @@ def test_rollback_also_after_the_editor_opened_another_timeline(films, tmp_path)
 @pytest.mark.parametrize("quirks", [
     Quirks(status_words="Abgeschlossen"), Quirks(overlap="push"), Quirks(selected_clips=False, marks=False, version="18.6.6.7"),
     Quirks(imports_only_dicts=True), Quirks(studio=True, version="21.1.1.3"), Quirks(codecs=("H264",)),
-], ids=["localised status", "pushes overlaps", "old version", "imports dicts only", "studio", "H.264 only"])  # fmt: skip
+    Quirks(selected_clips=False, marks=False, absent="reads None"), Quirks(no_page=True),
+], ids=["localised status", "pushes overlaps", "old version", "imports dicts only", "studio", "H.264 only", "absent reads None",
+        "no page"])  # fmt: skip
 def test_what_must_not_matter(quirks, films, tmp_path):
     desk = desk_at("29.97DF", films, tmp_path, quirks=quirks)
     assert any("placed 18 clips" in line for line in desk.run()), desk.world.dump()
@@ -145,8 +148,10 @@ def test_selection_and_marks_are_the_scope(films, tmp_path):
     assert [(i.start - 90000, i.duration) for i in track.items] == [(26, 7)]
 
 
-def test_compound_and_ramped_clips_are_rendered_and_everything_is_put_back(films, tmp_path):
-    desk = desk_at("25", films, tmp_path)
+@pytest.mark.parametrize("nested", ["missing", "stack"])
+def test_compound_multicam_and_ramped_clips_are_rendered_and_everything_is_put_back(nested, films, tmp_path):
+    """A compound or multicam clip has no file; OTIO names it as missing media or as a stack of its own."""
+    desk = desk_at("25", films, tmp_path, quirks=Quirks(nested_export=nested))
     world = desk.world
     compound = type(desk.film)(world, "compound", "", 50, desk.film.rate, 2)
     world.timeline.of_kind("video")[0].items[0].mpi = compound
@@ -246,6 +251,85 @@ def test_a_full_lua_starts_the_worker_and_a_restricted_one_cannot(films, tmp_pat
     os.unlink(next(desk.mailbox.outbox.glob("timeline-*.lua")))
     host.run(desk.scripts / "Dubkit.lua")
     assert host.commands == []  # one is alive
+
+
+def test_variable_rate_media_are_rendered(films, tmp_path):
+    import av
+
+    film = tmp_path / "variable.mov"
+    with av.open(str(films["25"])) as source, av.open(str(film), "w") as out:
+        picture, sound = source.streams
+        copies = {stream: out.add_stream_from_template(stream) for stream in (picture, sound)}
+        number = 0
+        for packet in source.demux():
+            if not packet.size:
+                continue
+            if packet.stream is picture:
+                packet.pts = packet.dts = round((number + (number % 3 == 2) * 0.5) / 25 / picture.time_base)
+                number += 1
+            packet.stream = copies[packet.stream]
+            out.mux(packet)
+    assert module("worker").conform.inspect(film).rate != 25 or module("worker").conform.inspect(film).variable
+    desk = desk_at("25", films, tmp_path)
+    phone = desk.world.media(str(film))
+    desk.world.timeline.of_kind("video")[0].items[2].mpi = phone
+    rendered = []
+    desk.world.renderer = lambda timeline, first, past, path: (
+        rendered.append((first - 90000, past - 90000)),
+        desk.render(timeline, first, past, path),
+    )
+    assert any("placed 18 clips" in line for line in desk.run())
+    assert rendered == [(14, 23), (57, 63)]  # it, and the slow clip
+
+
+def test_where_otio_is_refused_fcp7_xml_asks_and_everything_is_rendered(films, tmp_path):
+    """FCP7 XML says where clips lie, but not how fast they run: so no frame is taken from it."""
+    quirks = Quirks(export_otio=False, export_xml=True)
+    desk = desk_at("25", films, tmp_path, quirks=quirks, dialogue=films["25"])  # it has no names of tracks either
+    before = copy.deepcopy(desk.world.dump())
+    rendered = []
+    desk.world.renderer = lambda timeline, first, past, path: (
+        rendered.append(past - first),
+        desk.render(timeline, first, past, path),
+    )
+    said = desk.run()
+    assert any("placed 18 clips" in line for line in said), said
+    assert rendered == [8, 6, 9, 7, 5, 10, 6, 6, 8]
+    placed = copy.deepcopy(desk.world.dump())
+    assert _originals(placed) == _originals(before)
+    assert desk.run()[-1].endswith("already placed; nothing was changed") and desk.world.dump() == placed
+    desk.run("Dubkit Undo.lua")
+    assert desk.world.dump() == before
+
+
+def test_no_script_opens_the_dialogue_of_an_edition(films, tmp_path):
+    """On Free a Studio-only call opens a dialogue, and then unrelated calls fail: no script ever makes one."""
+    desk = desk_at("25", films, tmp_path)
+    desk.run()
+    desk.run("Dubkit Undo.lua")
+    assert not desk.world.modal
+    desk.world.resolve.CreateSubtitlesFromAudio()  # somebody else's script does
+    before = copy.deepcopy(desk.world.dump())
+    assert desk.world.modal and "nothing was placed" in desk.run()[-1]
+    assert desk.world.dump() == before
+
+
+def test_a_dialogue_in_the_middle_of_placing(films, tmp_path):
+    """Nothing can be taken back while it is open: undo does so later, or the next run before it places."""
+    desk = desk_at("25", films, tmp_path, quirks=Quirks(modal_at=5))
+    before = copy.deepcopy(desk.world.dump())
+    assert any("nothing was placed" in line or "stays" in line for line in desk.run())
+    desk.world.modal = False
+    desk.run("Dubkit Undo.lua")
+    assert desk.world.dump() == before
+    desk.world.pool.appends, desk.world.quirks.modal_at = 0, 7
+    desk.run()
+    desk.world.modal, desk.world.quirks.modal_at = False, None
+    assert any("placed 18 clips" in line for line in desk.run())
+    [track] = [t for t in desk.world.timeline.of_kind("video") if t.name.startswith("Dubkit")]
+    assert len(track.items) == 9
+    desk.run("Dubkit Undo.lua")
+    assert desk.world.dump() == before
 
 
 def test_without_export_the_script_says_so(films, tmp_path):

@@ -32,17 +32,23 @@ def asking_module():
         sys.path.pop(0)
 
 
+WIDGETS = {"VGroup", "HGroup", "Label", "LineEdit", "ComboBox", "Button", "Timer"}  # there is no progress bar
+
+
 class Widgets:
     """A UIManager and its dispatcher with as much as the window uses. ``script``: what the editor does, one act a tick."""
 
     def __init__(self, desk: Desk, script):
-        self.desk, self.acts, self.items, self.shown = desk, list(script), {}, []
+        self.desk, self.acts, self.items, self.shown, self.serving = desk, list(script), {}, [], True
         self.On = types.SimpleNamespace()
         self.handlers = types.SimpleNamespace(
             Start=types.SimpleNamespace(), Cancel=types.SimpleNamespace(), Dubkit=types.SimpleNamespace()
         )
 
     def __getattr__(self, kind):
+        if kind not in WIDGETS:
+            raise AttributeError(f"UIManager has no widget {kind}")
+
         def make(options):
             if isinstance(options, list):
                 return options
@@ -66,7 +72,8 @@ class Widgets:
     def RunLoop(self):
         for act in self.acts:
             act(self)
-            self.desk.worker.step()
+            if self.serving:
+                self.desk.worker.step()
             self.On.Timeout({"who": "Tick"})
             self.shown.append(self.items["Status"].Text)
 
@@ -145,6 +152,29 @@ def test_the_window_chooses_the_language_and_can_cancel(film, tmp_path):
     bad = Widgets(desk, [start("../../etc"), wait])
     run_menu(desk, bad)
     assert "is not a language code" in bad.shown[-1]
+
+
+def test_the_window_shows_progress_and_takes_the_whole_timeline(film, tmp_path):
+    _, desk = both(film, tmp_path)
+    desk.world.timeline.of_kind("video")[0].items[7].speed = 1.0
+    desk.world.timeline.SetMarkInOut(8, 16)
+
+    def whole(widgets):
+        widgets.serving, widgets.items["Scope"].CurrentIndex = False, 1
+        start("es")(widgets)
+
+    def work(widgets):
+        [request] = desk.mailbox.requests()
+        assert request.scope == ()
+        path = desk.mailbox.outbox / f"{request.job}.progress.ndjson"
+        path.write_text('{"done": 10, "total": 100}\n{"done": 37.5, "total": 100}\n')
+
+    def finish(widgets):
+        widgets.serving = True
+
+    widgets = Widgets(desk, [whole, work, finish])
+    run_menu(desk, widgets)
+    assert widgets.shown[:2] == ["waiting for the worker", "38% done"] and "placed 18 clips" in widgets.shown[2]
 
 
 def test_without_a_window_the_saved_settings_are_used(film, tmp_path, monkeypatch, capsys):

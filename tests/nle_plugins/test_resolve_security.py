@@ -149,13 +149,21 @@ def test_replies_are_owner_only(box):
     box.answer(request, {"action": "place", "job": JOB})
     box.fail(request, "why")
     box.beat(1.0)
-    for path in (*box.outbox.iterdir(), box.folder / "worker.lua"):
+    box.remember("DaVinci-Resolve-21")
+    for path in (*box.outbox.iterdir(), box.folder / "worker.lua", box.folder / "editor.txt"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_the_mailbox_needs_an_ascii_path(tmp_path):
     with pytest.raises(InputError, match="ASCII"):
         mailbox.Mailbox.create(tmp_path / "buzón")
+
+
+def test_on_windows_the_mailbox_lies_within_the_profile(tmp_path):
+    mailbox._within_profile(tmp_path / "a/b", tmp_path)
+    for folder in (tmp_path.parent / "other", tmp_path):
+        with pytest.raises(StorageError, match="outside your own profile"):
+            mailbox._within_profile(folder, tmp_path)
 
 
 def test_ids_cannot_leave_the_outbox(box):

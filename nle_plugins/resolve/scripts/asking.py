@@ -51,7 +51,10 @@ class Job:
             kind, path = getattr(s.resolve, constant, None), f"{self.mailbox}/inbox/{name}{suffix}"
             if kind is not None and s.timeline.Export(path, kind) and os.path.isfile(path):
                 return
-        raise Stopped("Resolve would not write the request to " + self.mailbox + "; run: dubkit resolve doctor")
+        raise Stopped(
+            "Resolve would not write the request to " + self.mailbox
+            + "; export the timeline by hand (File > Export > Timeline, OTIO) and run: dubkit nle dub"
+        )  # fmt: skip
 
     def poll(self):
         """The worker's plan, or None as long as there is none. Raises Stopped where the dub failed or nobody answers."""

@@ -205,7 +205,7 @@ local function ask(job, wanted, step)
     local path = MAILBOX .. "/inbox/" .. name .. kind[2]
     if kind[1] ~= nil and timeline:Export(path, kind[1]) and bmd.fileexists(path) then return true end
   end
-  say("Resolve would not write the request to " .. MAILBOX .. "; run: dubkit resolve doctor")
+  say("Resolve would not write the request to " .. MAILBOX .. "; export the timeline by hand (File > Export > Timeline, OTIO) and run: dubkit nle dub")
   return false
 end
 

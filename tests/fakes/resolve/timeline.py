@@ -209,7 +209,13 @@ class Timeline:
         if exportType == EXPORT_OTIO and self.world.quirks.export_otio:
             otio.adapters.write_to_file(self.document(), fileName, adapter_name="otio_json")
         elif exportType == EXPORT_FCP_7_XML and self.world.quirks.export_xml:
-            otio.adapters.write_to_file(self.document(), fileName, adapter_name="fcp_xml")
+            document = self.document()
+            for clip in document.find_clips():
+                clip.effects.clear()  # no speeds in Resolve's FCP7 XML
+                if isinstance(clip.media_reference, otio.schema.GeneratorReference):  # the adapter writes no titles
+                    parent = clip.parent()
+                    parent[parent.index(clip)] = otio.schema.Gap(duration=clip.duration())
+            otio.adapters.write_to_file(document, fileName, adapter_name="fcp_xml")
         else:
             return False
         return True
