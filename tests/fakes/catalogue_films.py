@@ -17,20 +17,23 @@ output = "dubbed/{title}.{language}"
 """
 
 
-def make_catalogue(folder: Path, demo: Path, film_a: Path | None = None, titles: int = 6, languages: int = 2) -> Path:
+def make_catalogue(folder: Path, demo: Path, film_a: Path | None = None, titles: int = 6, languages: int = 2,
+                   listen: bool = True) -> Path:  # fmt: skip
     """Writes films, sound and ``catalogue.toml``; ``demo`` is the folder of ``make_demo``, ``film_a`` that of the shared
-    media. Each title has Spanish as one track and Portuguese as a track for each speaker (the same voices)."""
+    media. Each title has Spanish as one track and Portuguese as a track for each speaker (the same voices). Without
+    ``listen``, who speaks when is given, and nothing is diarized or transcribed."""
     folder.mkdir(parents=True, exist_ok=True)
     names, text = list(WINDOWS)[: titles - bool(film_a)], HEAD
     for name in names:
         start, seconds = WINDOWS[name]
         stems = {role: demo / f"demo.es.{role.lower()}.flac" for role in ("IRIS", "RUTH")}
         text += add_title(folder, name, demo / "demo.mp4", demo / "demo.es.flac", stems, start, seconds, languages)
+        text += "" if listen else given_speech(folder, name, demo / "demo.rttm", start, seconds)
     if film_a:
         stems = {role: film_a / f"film_a.dub.{role.lower()}.flac" for role in ("MARC", "NORA", "GLEN")}
-        text += add_title(
-            folder, "film a", film_a / "film_a.mp4", film_a / "film_a.dub.flac", stems, 11.0, 5.0, languages
-        )
+        film, dialogue = film_a / "film_a.mp4", film_a / "film_a.dub.flac"
+        text += add_title(folder, "film a", film, dialogue, stems, 11.0, 5.0, languages)
+        text += "" if listen else given_speech(folder, "film a", film_a / "film_a.rttm", 11.0, 5.0)
     path = folder / "catalogue.toml"
     path.write_text(text)
     return path
@@ -64,3 +67,17 @@ def cut_sound(source: Path, target: Path, start: float, seconds: float) -> None:
         file.seek(min(round(start * file.samplerate), file.frames))
         samples = file.read(round(seconds * file.samplerate))
         soundfile.write(target, samples, file.samplerate, subtype="PCM_24", format="FLAC")
+
+
+def given_speech(folder: Path, name: str, rttm: Path, start: float, seconds: float) -> str:
+    """Writes who speaks in a window of a film; the title's lines of the catalogue that use it instead of speech engines."""
+    rows = []
+    for line in rttm.read_text().splitlines():
+        _, _, _, begins, lasts, *_, speaker, _, _ = line.split()
+        first, last = max(float(begins) - start, 0.0), min(float(begins) + float(lasts) - start, seconds)
+        if last - first > 0.2:
+            rows.append(
+                f"SPEAKER {name.replace(' ', '_')} 1 {first:.3f} {last - first:.3f} <NA> <NA> {speaker} <NA> <NA>\n"
+            )
+    (folder / f"{name}.rttm").write_text("".join(rows))
+    return f'settings.speech.diarization = "{name}.rttm"\nsettings.speech.transcriber = "none"\n'

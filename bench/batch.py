@@ -1,0 +1,257 @@
+"""Batches, measured: what a pool of workers brings over one title after another, and how large a catalogue may be.
+
+    python bench/batch.py throughput [--titles 4] [--demo FOLDER] [--listen]   # one by one, local 1 and 2, Ray 1 and 2
+    python bench/batch.py large [--titles 10000] [--languages 20]              # plan and status of a simulated catalogue
+
+``throughput`` dubs short pieces of the demo film (and of ``../shared/media/film_a.mp4`` where that is) into two languages,
+again for each way of running. Without ``--listen`` who speaks when is given, so that the diarizer's and WhisperX's start-up
+does not hide the rest. ``large`` makes a catalogue of empty files, plans it and asks for its status as the commands do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # the catalogue of short films is shared with the tests
+
+from tests.fakes.catalogue_films import make_catalogue  # noqa: E402
+
+LANGUAGES = [
+    "es",
+    "fr",
+    "de",
+    "it",
+    "pt",
+    "pl",
+    "nl",
+    "sv",
+    "da",
+    "fi",
+    "cs",
+    "hu",
+    "ro",
+    "tr",
+    "el",
+    "uk",
+    "ja",
+    "ko",
+    "hi",
+    "ar",
+]
+
+
+# ----------------------------------------------------------------------------------------------------------- throughput
+
+
+class Watcher:
+    """Peak resident memory of a process's descendants, worker by worker (Linux)."""
+
+    def __init__(self, pid: int):
+        self.peaks: dict[int, tuple[bool, int]] = {}
+        self._pid, self._stop = pid, threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.5):
+            self._look(self._pid)
+
+    def _look(self, pid: int) -> None:
+        try:
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                for child in map(int, (task / "children").read_text().split()):
+                    words = Path(f"/proc/{child}/cmdline").read_bytes()
+                    status = Path(f"/proc/{child}/status").read_text()
+                    peak = next((int(row.split()[1]) for row in status.split("\n") if row.startswith("VmHWM")), 0)
+                    works = (
+                        b"spawn_main" in words or words.startswith(b"ray::_do") or self.peaks.get(child, (False,))[0]
+                    )
+                    self.peaks[child] = (works, peak)
+                    self._look(child)
+        except OSError:
+            pass
+
+    def end(self) -> tuple[float, float]:
+        """MiB of the largest worker, and of everything else that was started (Ray's helpers) together."""
+        self._stop.set()
+        self._thread.join()
+        workers = [peak for works, peak in self.peaks.values() if works]
+        others = [peak for works, peak in self.peaks.values() if not works]
+        return max(workers, default=0) / 1024, sum(others) / 1024
+
+
+def timed(command: list[str]) -> dict:
+    """Runs a command: wall and CPU seconds, memory, and the source-side stages that ran, by title."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    watcher = Watcher(process.pid)
+    said, errors = process.communicate()
+    after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - began
+    worker, others = watcher.end()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{errors[-3000:]}")
+    events = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    ran = Counter(
+        (e.get("title"), e["stage"]) for e in events if e["kind"] == "end" and not e["language"] and not e.get("part")
+    )
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"wall": wall, "cpu": cpu, "worker": worker, "others": others, "source": max(ran.values(), default=0)}
+
+
+def throughput(arguments: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        demo = arguments.demo
+        if demo is None:
+            from dubkit.demo.make import make_demo
+
+            demo = Path(scratch) / "demo"
+            make_demo(demo)
+        shared = Path(os.environ.get("DUBKIT_SHARED", ROOT.parent / "shared")) / "media"
+        film_a = shared if (shared / "film_a.mp4").exists() and arguments.titles > 1 else None
+        given = Path(scratch) / "given"
+        make_catalogue(given, demo, film_a, arguments.titles, listen=arguments.listen)
+        print(
+            f"{arguments.titles} titles, 2 languages each; machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+        )
+        print(
+            f"{'way':<16}{'wall s':>8}{'CPU s':>8}{'speed':>7}{'per worker':>11}{'overhead/title':>15}{'worker MiB':>11}{'other MiB':>10}{'source':>7}"
+        )
+        first = None
+        for way in arguments.ways:
+            folder = Path(shutil.copytree(given, Path(scratch) / way.replace(" ", "-")))
+            found, lost, workers = one_way(way, folder / "catalogue.toml")
+            first = first or found["wall"]
+            films = len(list((folder / "dubbed").iterdir()))
+            assert films == 2 * arguments.titles, f"{way}: {films} films"
+            speed = first / found["wall"]
+            overhead = f"{lost / arguments.titles:.2f} s" if lost is not None else ""
+            print(f"{way:<16}{found['wall']:>8.1f}{found['cpu']:>8.1f}{speed:>7.2f}{speed / workers:>11.2f}{overhead:>15}"
+                  f"{found['worker']:>11.0f}{found['others']:>10.0f}{found['source']:>7}", flush=True)  # fmt: skip
+
+
+def one_way(way: str, catalogue: Path) -> tuple[dict, float | None, int]:
+    """Figures, seconds in which no worker had a task (summed over the workers), number of workers."""
+    from dubkit.batch import status
+    from dubkit.batch.catalog import load_catalogue
+    from dubkit.batch.run import open_ledger
+    from dubkit.batch.titles import prepare
+
+    python = [sys.executable, "-m", "dubkit"]
+    if way == "one by one":
+        total: dict = {}
+        loaded = load_catalogue(catalogue)
+        for title in loaded.title:
+            project = prepare(loaded, title, catalogue).file.path
+            found = timed([*python, "dub", str(project), "--progress", "json"])
+            for key, value in found.items():
+                total[key] = (
+                    max(total.get(key, 0), value)
+                    if key in ("worker", "others", "source")
+                    else total.get(key, 0) + value
+                )
+        return total, None, 1
+    engine, workers = way.split()
+    found = timed([*python, "batch", str(catalogue), "--engine", engine, "--workers", workers, "--progress", "json"])
+    ledger = open_ledger(catalogue)
+    busy = sum(unit.wall for unit in status.units(ledger))
+    ledger.close()
+    return found, int(workers) * found["wall"] - busy, int(workers)
+
+
+# ---------------------------------------------------------------------------------------------------------------- large
+
+
+def large(arguments: argparse.Namespace) -> None:
+    languages = [f"{LANGUAGES[i % 20]}{i // 20 or ''}" for i in range(arguments.languages)]
+    with tempfile.TemporaryDirectory() as scratch:
+        path = write_large(Path(scratch), arguments.titles, languages)
+        print(
+            f"{arguments.titles} titles, {len(languages)} languages; catalogue {path.stat().st_size / 1e6:.1f} MB; load {os.getloadavg()[0]:.1f}"
+        )
+        rows = (
+            ("plan (new)", ["plan", str(path)]),
+            ("plan (again)", ["plan", str(path)]),
+            ("status", ["status", str(path)]),
+        )
+        for name, words in rows:
+            wall, cpu, peak = command_of(words)
+            print(f"{name:<14} {wall:6.2f} s wall {cpu:6.2f} s CPU {peak:6.0f} MiB peak", flush=True)
+        wall, cpu = schedule(path, arguments.tasks)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"{arguments.tasks} tasks taken and finished with no work: {1e3 * wall / arguments.tasks:.2f} ms wall, "
+              f"{1e3 * cpu / arguments.tasks:.2f} ms CPU each; scheduler {peak:.0f} MiB peak")  # fmt: skip
+
+
+def write_large(folder: Path, titles: int, languages: list[str]) -> Path:
+    """A catalogue whose films are one empty file, so that every path is looked at."""
+    (folder / "film.mp4").touch()
+    lines = ['schema = "dubkit.catalogue/1"']
+    for language in languages:
+        (folder / f"{language}.flac").touch()
+    for number in range(titles):
+        lines.append(f'[[title]]\ntitle = "title {number:05}"\nfilm = "film.mp4"')
+        lines += [f'[title.target.{language}]\ndialogue = "{language}.flac"' for language in languages]
+    path = folder / "large.toml"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def command_of(words: list[str]) -> tuple[float, float, float]:
+    """Wall, CPU seconds and peak MiB of ``dubkit batch …``, start of Python included."""
+    code = ("import resource, sys, runpy; sys.argv = ['dubkit', 'batch', *sys.argv[1:]]\n"
+            "try: runpy.run_module('dubkit', run_name='__main__')\n"
+            "finally: u = resource.getrusage(resource.RUSAGE_SELF); print(u.ru_utime + u.ru_stime, u.ru_maxrss, file=sys.stderr)")  # fmt: skip
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    wall = time.monotonic() - began
+    cpu, peak = done.stderr.strip().split("\n")[-1].split()
+    return wall, float(cpu), int(peak) / 1024
+
+
+def schedule(path: Path, tasks: int) -> tuple[float, float]:
+    """Wall and CPU seconds of a scheduler whose tasks take no time."""
+    from dubkit.batch.graph import NUMBER
+    from dubkit.batch.run import open_ledger, plan
+
+    ledger = open_ledger(path)
+    plan(path, ledger)
+    began, used = time.monotonic(), time.process_time()
+    for _ in range(tasks):
+        task = ledger.take(list(NUMBER))
+        ledger.finish(task, 1.0, 1.0, {"seconds": 60.0, "frames": 1500, "parts": []} if task.step == "prepare" else {})
+    ledger.close()
+    return time.monotonic() - began, time.process_time() - used
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    found = commands.add_parser("throughput")
+    found.add_argument("--titles", type=int, default=4, choices=range(1, 7))
+    found.add_argument("--demo", type=Path, help="folder of a demo that was made before")
+    found.add_argument("--listen", action="store_true", help="diarize and transcribe as well")
+    found.add_argument("--ways", nargs="+", default=["one by one", "local 1", "local 2", "ray 1", "ray 2"])
+    found.set_defaults(run=throughput)
+    found = commands.add_parser("large")
+    found.add_argument("--titles", type=int, default=10_000)
+    found.add_argument("--languages", type=int, default=20)
+    found.add_argument("--tasks", type=int, default=5000)
+    found.set_defaults(run=large)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    main()
