@@ -73,6 +73,35 @@ def test_opentimelineio_reads_the_same_frames(timeline, tmp_path_factory):
     assert found == ours
 
 
+@settings(max_examples=25, deadline=None)
+@given(timeline=timelines(tracks=("video", "video", "audio"), markers=False))
+def test_every_rate_by_apples_arithmetic(timeline, tmp_path_factory):
+    """No public reader counts NTSC frames rightly (OpenTimelineIO's takes 29.97 for 29), so here the reference itself is done by hand.
+
+    An element lies at ``offset`` in its parent's time, which calls its own begin ``start``; all are rational seconds of whole frames.
+    """
+    path = tmp_path_factory.getbasetemp() / "c.fcpxml"
+    FCPXML.write(timeline, path)
+    sequence = ET.parse(path).getroot().find(".//sequence")
+    form = next(f for f in ET.parse(path).getroot().iter("format") if f.get("id") == sequence.get("format"))
+    frame = _time(form.get("frameDuration"))
+    assert 1 / frame == timeline.rate and _time(sequence.get("tcStart")) == timeline.start * frame
+    found = []
+
+    def look(parent, begin):
+        for child in parent:
+            if child.get("offset") is None:
+                continue
+            at = begin + _time(child.get("offset")) - (_time(parent.get("start")) if parent.tag != "spine" else 0)
+            if child.tag == "asset-clip":
+                found.append((at / frame, _time(child.get("duration")) / frame, _time(child.get("start")) / frame))
+            look(child, at)
+
+    look(sequence.find("spine"), -_time(sequence.get("tcStart")))
+    wanted = [(c.record.start, len(c.record), c.source_start * timeline.rate) for _, c in timeline.clips()]
+    assert sorted(found) == sorted(wanted)
+
+
 def dubbed(timeline):
     facts = MediaFacts(timeline.rate, 60, 1280, 720, 2)
     placed = [
