@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,9 +51,11 @@ def cut_turns(
     for i, track in enumerate(tracks):
         by_shot[track.shot].append(i)
     pieces = []
+    starts = [shot.frames.start for shot in shots]
     for turn in sorted(turns, key=lambda t: (t.segment, t.id)):
-        for shot in shots:
-            frames = spans[turn.id] & shot.frames
+        span = spans[turn.id]
+        for shot in shots[max(0, bisect_right(starts, span.start) - 1) : bisect_left(starts, span.stop)]:
+            frames = span & shot.frames
             if not len(frames):
                 continue
             alone = crowd[frames.start : frames.stop] <= 1

@@ -26,32 +26,17 @@ class Decisions:
     face_of: dict[str, str]  # track id → character
     names: tuple[str, ...]  # characters in the order in which they were named
 
-    def same(self, i: int, j: int) -> bool:
-        """A person has said that two tracks (by index) are one character."""
-        a, b = (self.face_of.get(self.tracks[k].id) for k in (i, j))
-        return a is not None and a == b
+    @property
+    def track_names(self) -> list[str | None]:
+        """The character of every track that a person has named, by index; None elsewhere."""
+        return [self.face_of.get(track.id) for track in self.tracks]
 
-    def different(self, i: int, j: int) -> bool:
-        """A person has said that two tracks (by index) are two characters."""
-        a, b = (self.face_of.get(self.tracks[k].id) for k in (i, j))
-        return a is not None and b is not None and a != b
-
-    def steer(self, gain: np.ndarray, speakers: Sequence[str], person_of: np.ndarray) -> np.ndarray:
-        """Gains (speakers, persons) with named voices bound to named faces."""
-        named = {}
-        for i, track in enumerate(self.tracks):
-            if track.id in self.face_of:
-                named.setdefault(self.face_of[track.id], set()).add(int(person_of[i]))
-        gain = gain.copy()
-        for row, speaker in enumerate(speakers):
-            mine = named.get(self.character_of.get(speaker), set())
-            for character, persons in named.items():
-                for person in persons:
-                    if person in mine:
-                        gain[row, person] += NEVER
-                    elif speaker in self.character_of and character != self.character_of[speaker]:
-                        gain[row, person] -= NEVER
-        return gain
+    def steer(self, gain: np.ndarray, speakers: Sequence[str], tracks: Sequence[int]) -> np.ndarray:
+        """A person's gains (speakers,) with named voices bound to named faces; ``tracks`` are the person's."""
+        names = {self.face_of[self.tracks[i].id] for i in tracks if self.tracks[i].id in self.face_of}
+        mine = [names & {self.character_of[s]} if s in self.character_of else set() for s in speakers]
+        others = [names - {self.character_of[s]} if s in self.character_of else set() for s in speakers]
+        return gain + NEVER * np.array([bool(m) for m in mine]) - NEVER * np.array([bool(o) for o in others])
 
     def choice(self, piece: Piece) -> int | None:
         """Track index or OFF_SCREEN that a person has decided for this piece; None where nobody has."""

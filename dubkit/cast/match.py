@@ -18,7 +18,7 @@ from scipy.special import logsumexp
 
 from dubkit.cast.evidence import Piece, cut_turns
 from dubkit.cast.locks import Decisions, decide
-from dubkit.cast.solve import MISTAKE, assign, beliefs, gains, likelihoods, merge_persons
+from dubkit.cast.solve import MISTAKE, Film, assign, beliefs, doubling_prices, likelihoods, merge_persons
 from dubkit.faces.identity import group, looks_alike
 from dubkit.settings import CastSettings
 from dubkit.types import Assignment, Character, FaceTrack, Lock, Shot, SpeakingScore, Turn
@@ -58,13 +58,15 @@ def match(
     decisions = decide(locks, turns, tracks)
     pieces = [decisions.teach(piece) for piece in pieces]
 
-    def gain_of(person_of: np.ndarray, persons: int) -> np.ndarray:
-        return decisions.steer(gains(pieces, speakers, person_of, persons), speakers, person_of)
+    film, doubling = Film(pieces, speakers, len(tracks)), doubling_prices(speakers, embeddings)
 
-    person_of = group(tracks, decisions.same, decisions.different)
-    person_of, gain = merge_persons(person_of, gain_of, looks_alike(tracks, decisions.same, decisions.different))
-    owner, _ = assign(gain)
-    belief = beliefs(gain)
+    def gain_of(of: Sequence[int]) -> np.ndarray:
+        return decisions.steer(film.gain(of), speakers, of)
+
+    names = decisions.track_names
+    person_of, gain = merge_persons(group(tracks, names), gain_of, looks_alike(tracks, names), doubling)
+    owner, _ = assign(gain, doubling)
+    belief = beliefs(gain, doubling)
     choices = [_choice(piece, belief[speakers.index(piece.turn.speaker)], person_of) for piece in pieces]
     _one_voice_a_face(pieces, choices, owner, speakers)
     most: dict[str, int] = defaultdict(int)
@@ -99,8 +101,11 @@ def _choice(piece: Piece, belief: np.ndarray, person_of: np.ndarray) -> dict[int
 def _one_voice_a_face(pieces: Sequence[Piece], choices: list[dict[int, float]], owner: np.ndarray, speakers) -> None:
     """Where lines overlap, two different voices cannot come out of one mouth: the best joint choice is enforced."""
     person = dict(zip(speakers, owner, strict=True))
+    in_shot = defaultdict(list)
     for i, piece in enumerate(pieces):
-        rivals = [j for j in range(i + 1, len(pieces)) if pieces[j].shot == piece.shot and piece.overlaps(pieces[j])
+        in_shot[piece.shot].append(i)
+    for i, piece in enumerate(pieces):
+        rivals = [j for j in in_shot[piece.shot] if j > i and piece.overlaps(pieces[j])
                   and pieces[j].turn.speaker != piece.turn.speaker
                   and not (person[piece.turn.speaker] == person[pieces[j].turn.speaker] >= 0)]  # fmt: skip
         group_ = [i, *rivals]

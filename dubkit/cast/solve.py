@@ -13,6 +13,7 @@ by more than their looks speak against it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -25,107 +26,177 @@ SPLIT = 4.0  # nats that a second voice on one person costs
 VOICE_SAYS = 5.0  # nats: the most that one shared voice can say for two faces being one person
 SHOWN = 0.75  # share of a speaker's shots that show the speaker
 COMPANY = 3.0  # nats: the most that being in the picture says
+SEATS = 4  # voices that one person may have, at most
+RIVALS = 12  # persons that a voice may seem to drive, and that are compared
+UNLIKE, TWINS = 0.1, 0.7  # cosines of voice prints: surely two people; as the same person's on two days
 NEVER = 40.0  # nats: as good as certain
 
 
 def likelihoods(evidence: Mapping[int, float], person_of: np.ndarray, persons: int) -> np.ndarray:
     """(persons + 1,) log-likelihood of a piece for every owner of the voice; the last is nobody."""
     table = np.zeros(persons + 1)
-    for track, value in evidence.items():
-        table[person_of[track]] = max(table[person_of[track]], value) if table[person_of[track]] > 0 else value
+    for person in {int(person_of[track]) for track in evidence}:
+        table[person] = max(value for track, value in evidence.items() if person_of[track] == person)
+    return np.logaddexp(np.log(1 - MISTAKE) + table, np.log(MISTAKE) + anybody(evidence))
+
+
+def anybody(evidence: Mapping[int, float]) -> float:
+    """Log-likelihood of a piece that may be anybody's, for its voice was named wrongly."""
     odds = np.array([0.0, *evidence.values()])
-    anything = np.logaddexp.reduce(odds) - np.log(len(odds))
-    return np.logaddexp(np.log(1 - MISTAKE) + table, np.log(MISTAKE) + anything)
+    return float(np.logaddexp.reduce(odds) - np.log(len(odds)))
 
 
-def gains(pieces: Sequence[Piece], speakers: Sequence[str], person_of: np.ndarray, persons: int) -> np.ndarray:
-    """(speakers, persons) nats by which the film prefers a person to nobody as owner of a voice."""
-    rows = {speaker: i for i, speaker in enumerate(speakers)}
-    table = np.zeros((len(speakers), persons))
-    for piece in pieces:
-        found = likelihoods(piece.exclusive, person_of, persons)
-        table[rows[piece.turn.speaker]] += found[:-1] - found[-1]
-    return table + company(pieces, speakers, person_of, persons)
+class Film:
+    """The film's pieces as arrays, so that what a voice says for a person is one sum over that person's appearances.
+
+    A film of two hours has thousands of pieces, and the search for persons who are one asks that question for thousands
+    of groupings; each answer touches only the pieces in which the person is seen.
+    """
+
+    def __init__(self, pieces: Sequence[Piece], speakers: Sequence[str], tracks: int):
+        rows = {speaker: i for i, speaker in enumerate(speakers)}
+        self.voices = len(speakers)
+        self.voice = np.array([rows[piece.turn.speaker] for piece in pieces], int)  # of each piece
+        self.anybody = np.array([anybody(piece.exclusive) for piece in pieces])
+        seen = [(n, track, value) for n, piece in enumerate(pieces) for track, value in piece.exclusive.items()]
+        self.piece = np.array([n for n, _, _ in seen], int)
+        self.value = np.array([value for _, _, value in seen])
+        track_of = np.array([track for _, track, _ in seen], int)
+        order = np.argsort(track_of, kind="stable")
+        edges = np.searchsorted(track_of[order], np.arange(tracks + 1))
+        self.entries = [order[a:b] for a, b in itertools.pairwise(edges)]  # of each track: rows of piece and value
+        shots = sorted({(int(v), piece.shot) for v, piece in zip(self.voice, pieces, strict=True)})
+        numbers = {shot: i for i, shot in enumerate(shots)}
+        self.shot_voice = np.array([voice for voice, _ in shots], int)
+        self.shot = np.array([numbers[int(v), p.shot] for v, p in zip(self.voice, pieces, strict=True)], int)
+
+    def gain(self, tracks: Sequence[int]) -> np.ndarray:
+        """(speakers,) nats by which the film prefers the person of these tracks to nobody as owner of each voice."""
+        entries = np.concatenate([self.entries[track] for track in tracks]) if len(tracks) else np.zeros(0, int)
+        if not len(entries):
+            return np.zeros(self.voices)
+        pieces, at = np.unique(self.piece[entries], return_inverse=True)
+        best = np.full(len(pieces), -np.inf)
+        np.maximum.at(best, at, self.value[entries])
+        wrong = np.log(MISTAKE) + self.anybody[pieces]
+        says = np.logaddexp(np.log(1 - MISTAKE) + best, wrong) - np.logaddexp(np.log(1 - MISTAKE), wrong)
+        return np.bincount(self.voice[pieces], says, self.voices) + self._company(pieces)
+
+    def _company(self, pieces: np.ndarray) -> np.ndarray:
+        """(speakers,) nats from being seen in the shots of which voice; each shot counts once, and half."""
+        visible = np.zeros(len(self.shot_voice), bool)
+        visible[self.shot[pieces]] = True
+        usual = (visible.sum() + 1) / (len(visible) + 2)
+        says = 0.5 * np.where(visible, np.log(SHOWN / usual), np.log((1 - SHOWN) / (1 - usual)))
+        return np.clip(np.bincount(self.shot_voice, says, self.voices), -COMPANY, COMPANY)
 
 
-def company(pieces: Sequence[Piece], speakers: Sequence[str], person_of: np.ndarray, persons: int) -> np.ndarray:
-    """(speakers, persons) nats from who is visible in the shots of which voice; each shot counts once, and half."""
-    shots = sorted({(piece.turn.speaker, piece.shot) for piece in pieces})
-    row = {shot: i for i, shot in enumerate(shots)}
-    visible = np.zeros((len(shots), persons), bool)
-    for piece in pieces:
-        for track in piece.evidence:
-            visible[row[piece.turn.speaker, piece.shot], person_of[track]] = True
-    usual = (visible.sum(axis=0) + 1) / (len(shots) + 2)
-    says = 0.5 * np.where(visible, np.log(SHOWN / usual), np.log((1 - SHOWN) / (1 - usual)))
-    table = np.zeros((len(speakers), persons))
-    for (speaker, _), nats in zip(shots, says, strict=True):
-        table[list(speakers).index(speaker)] += nats
-    return np.clip(table, -COMPANY, COMPANY)
+def assign(gain: np.ndarray, doubling: np.ndarray | None = None) -> tuple[np.ndarray, float]:
+    """Person of every voice (-1: nobody) and the total, for gains (speakers, persons).
 
-
-def assign(gain: np.ndarray) -> tuple[np.ndarray, float]:
-    """Person of every voice (-1: nobody) and the total, for gains (speakers, persons)."""
+    ``doubling`` (speakers,) is what each voice pays for a person who has a voice already; none: SPLIT.
+    """
     voices, persons = gain.shape
     if not voices or not persons:
         return np.full(voices, -1), 0.0
-    copies = np.concatenate([gain - SPLIT * k for k in range(min(voices, 4))] + [np.zeros((voices, voices))], axis=1)
-    rows, columns = linear_sum_assignment(-copies)
-    seats = persons * min(voices, 4)
-    chosen = np.where(columns < seats, columns % persons, -1)
-    return chosen, float(copies[rows, columns].sum())
+    price = np.full(voices, SPLIT) if doubling is None else doubling
+    kept = _worth(gain)
+    seats = min(voices, SEATS)
+    copies = [gain[:, kept] - price[:, None] * k for k in range(seats)]
+    table = np.concatenate([*copies, np.zeros((voices, voices))], axis=1)
+    rows, columns = linear_sum_assignment(-table)
+    chosen = np.full(voices, -1)
+    some = columns < len(kept) * seats
+    chosen[some] = kept[columns[some] % max(1, len(kept))]
+    return chosen, float(table[rows, columns].sum())
+
+
+def _worth(gain: np.ndarray) -> np.ndarray:
+    """Persons that an optimal assignment may use: each voice's best few, as many as there are voices."""
+    voices, persons = gain.shape
+    if persons <= voices:
+        return np.arange(persons)
+    top = np.argpartition(-gain, voices - 1, axis=1)[:, :voices]
+    useful = np.take_along_axis(gain, top, axis=1) > 0
+    return np.unique(top[useful])
+
+
+def doubling_prices(speakers: Sequence[str], embeddings: Mapping[str, np.ndarray] | None) -> np.ndarray:
+    """(speakers,) nats that each voice pays to be a second one of a person who has one already.
+
+    The diarizer says that they are two. Where its own voice prints say that a voice is nearly another one's twin, it
+    may have split one person in two, and the price falls; a voice unlike all others pays more.
+    """
+    price = np.full(len(speakers), SPLIT)
+    known = [i for i, speaker in enumerate(speakers) if embeddings is not None and speaker in embeddings]
+    if len(known) < 2:
+        return price
+    vectors = np.stack([np.asarray(embeddings[speakers[i]], np.float64) for i in known])
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    cosine = vectors @ vectors.T
+    np.fill_diagonal(cosine, -1.0)
+    price[known] = SPLIT * np.interp(cosine.max(axis=1), (UNLIKE, TWINS), (2.0, 0.25))
+    return price
 
 
 def merge_persons(
     person_of: np.ndarray,
-    gain_of: Callable[[np.ndarray, int], np.ndarray],
+    gain_of: Callable[[Sequence[int]], np.ndarray],
     alike: Callable[[np.ndarray, int, int], float],
+    doubling: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Joins persons whom a voice and their looks make one; returns person of every track, and the final gains.
 
-    ``gain_of(person_of, persons)`` gives the gains of a grouping; ``alike(person_of, p, q)`` the log-odds from looks that
-    two persons are one, minus infinity where they cannot be.
+    ``gain_of(tracks)`` gives every voice's gain (speakers,) for a person of these tracks; ``alike(person_of, p, q)`` the
+    log-odds from looks that two persons are one, minus infinity where they cannot be.
     """
     person_of = person_of.copy()
+    columns = [gain_of(np.flatnonzero(person_of == p)) for p in range(int(person_of.max(initial=-1)) + 1)]
+    joined: dict[tuple[int, ...], np.ndarray] = {}
     while True:
-        persons = int(person_of.max(initial=-1)) + 1
-        gain = gain_of(person_of, persons)
-        _, total = assign(gain)
-        best, pair = 0.0, None
+        gain = np.stack(columns, axis=1) if columns else np.zeros((len(gain_of([])), 0))
+        _, total = assign(gain, doubling)
+        found = []
         for p, q in _rivals(gain):
             looks = alike(person_of, p, q)
-            if looks + VOICE_SAYS <= best:
+            if looks + VOICE_SAYS <= 0:
                 continue
-            joined = _join(person_of, p, q)
-            _, together = assign(gain_of(joined, persons - 1))
-            better = min(together - total, VOICE_SAYS) + looks
-            if better > best:
-                best, pair = better, joined
-        if pair is None:
+            members = tuple(np.flatnonzero((person_of == p) | (person_of == q)).tolist())
+            if members not in joined:
+                joined[members] = gain_of(members)
+            together = np.delete(gain, q, axis=1)
+            together[:, p] = joined[members]
+            better = min(assign(together, doubling)[1] - total, VOICE_SAYS) + looks
+            if better > 0:
+                found.append((better, p, q, joined[members]))
+        if not found:
             return person_of, gain
-        person_of = pair
+        changed: set[int] = set()
+        for _, p, q, column in sorted(found, key=lambda f: (-f[0], f[1], f[2])):
+            if not changed & {p, q}:  # another voice's pair: as good as if it were decided in a round of its own
+                changed |= {p, q}
+                person_of[person_of == q] = p
+                columns[p] = column
+        left = np.unique(person_of)
+        person_of, columns = np.searchsorted(left, person_of), [columns[p] for p in left]
 
 
 def _rivals(gain: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs of persons whom the same voice seems to drive."""
+    """Pairs (p < q) of persons whom the same voice seems to drive: each voice's favourite with the ones after."""
     pairs = set()
     for row in gain:
-        likely = [int(p) for p in np.argsort(-row)[:12] if row[p] > 1.0]
-        pairs |= {(min(p, q), max(p, q)) for i, p in enumerate(likely) for q in likely[:i]}
+        likely = [int(p) for p in np.argsort(-row)[:RIVALS] if row[p] > 1.0]
+        pairs |= {(min(p, likely[0]), max(p, likely[0])) for p in likely[1:]}
     return sorted(pairs)
 
 
-def _join(person_of: np.ndarray, p: int, q: int) -> np.ndarray:
-    joined = np.where(person_of == q, p, person_of)
-    return np.where(joined > q, joined - 1, joined)
-
-
-def beliefs(gain: np.ndarray) -> np.ndarray:
+def beliefs(gain: np.ndarray, doubling: np.ndarray | None = None) -> np.ndarray:
     """(speakers, persons + 1) log-weights of who owns a voice, the others' claims counted; the last is nobody."""
-    chosen, _ = assign(gain)
+    chosen, _ = assign(gain, doubling)
+    price = np.full(len(gain), SPLIT) if doubling is None else doubling
     taken = np.zeros_like(gain)
     for voice, person in enumerate(chosen):
         if person >= 0:
-            taken[:, person] += SPLIT
-            taken[voice, person] -= SPLIT
+            taken[:, person] += price
+            taken[voice, person] -= price[voice]
     return np.concatenate([gain - taken, np.zeros((len(gain), 1))], axis=1)

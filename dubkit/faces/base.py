@@ -25,14 +25,14 @@ class Detections:
 
     boxes: np.ndarray  # (N, 4) float32 x0 y0 x1 y1
     scores: np.ndarray  # (N,) float32, 0 to 1
-    landmarks: np.ndarray | None = None  # (N, 5, 2) float32 x y, in the order of FIVE_POINTS
+    landmarks: np.ndarray | None = None  # (N, 5, 2) float32 x y, in the order of FIVE_POINTS; (N, 68, 2) from FAN
 
     def __post_init__(self) -> None:
         n = len(self.boxes)
         if self.boxes.shape != (n, 4) or self.scores.shape != (n,):
             raise ValueError(f"boxes (N, 4) and scores (N,) expected, got {self.boxes.shape}, {self.scores.shape}")
-        if self.landmarks is not None and self.landmarks.shape != (n, 5, 2):
-            raise ValueError(f"landmarks must have shape ({n}, 5, 2), got {self.landmarks.shape}")
+        if self.landmarks is not None and self.landmarks.shape not in ((n, 5, 2), (n, 68, 2)):
+            raise ValueError(f"landmarks must have shape ({n}, 5, 2) or ({n}, 68, 2), got {self.landmarks.shape}")
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -51,6 +51,8 @@ class Detections:
 
 class FaceDetector:
     """Finds faces in one picture. ``weights`` is a path for engines that need one (``faces.detector_weights``)."""
+
+    batch = 1  # pictures that it likes to get at once
 
     def __init__(self, weights: str | None = None):
         self.weights = weights
@@ -81,13 +83,16 @@ DETECTORS: dict[str, Engine] = {
         "YuNet (Apache-2.0) through OpenCV; 5 landmarks; needs faces.detector_weights",
     ),
     **{
-        f"face-alignment-{backend}": Engine(
+        name_of: Engine(
             f"dubkit.faces.face_alignment:{name}",
             "pip install 'dubkit[faces]' (the weights are downloaded at first use)",
             f"the package face-alignment (BSD) with its {backend} backend",
         )
-        for backend, name in (("sfd", "Sfd"), ("blazeface", "BlazeFace"), ("retinaface", "RetinaFace"),
-                              ("yunet", "YuNet"), ("scrfd", "Scrfd"))
+        for name_of, backend, name in (
+            ("face-alignment", "sfd", "Sfd"),  # the package's own default
+            *((f"face-alignment-{b}", b, n) for b, n in (("sfd", "Sfd"), ("blazeface", "BlazeFace"),
+              ("retinaface", "RetinaFace"), ("yunet", "YuNet"), ("scrfd", "Scrfd"))),
+        )
     },
 }  # fmt: skip
 

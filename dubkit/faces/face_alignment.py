@@ -1,18 +1,20 @@
 """The detectors of the package ``face-alignment`` (Bulat & Tzimiropoulos, BSD): sfd, blazeface, retinaface, yunet, scrfd.
 
 The package downloads each network at first use into torch's hub cache (``TORCH_HOME``); ``faces.detector_weights`` may
-give the file instead. Boxes only: its landmarks come from the FAN network, see ``landmarks.py``.
+give the file instead (blazeface's anchors.npy must then lie beside it). Boxes only: the package's 68 landmarks are those
+of FAN, see ``landmarks.py``. sfd and blazeface take a batch in one go; the package runs the others picture by picture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
 
-from dubkit.errors import EngineUnavailable
+from dubkit.errors import EngineUnavailable, WeightsError
 from dubkit.faces.base import Detections, FaceDetector
 
 
@@ -20,6 +22,7 @@ class FaceAlignmentDetector(FaceDetector):
     """``backend`` is the name of a module in ``face_alignment.detection``."""
 
     backend = "sfd"
+    batch = 8
 
     def __init__(self, weights: str | None = None):
         super().__init__(weights)
@@ -27,7 +30,11 @@ class FaceAlignmentDetector(FaceDetector):
         import torch
 
         self.torch = torch
-        options = {"path_to_detector": weights} if weights else {}
+        options = {"path_to_detector": str(weights)} if weights else {}
+        if weights and not Path(weights).is_file():
+            raise WeightsError(f"there is no file '{weights}'; faces.detector_weights must be one of {self.backend}'s")
+        if weights and self.backend == "blazeface":
+            options["path_to_anchor"] = str(Path(weights).with_name("anchors.npy"))
         device = "cuda" if torch.cuda.is_available() else "cpu"
         name = f"face-alignment-{self.backend}"
         try:

@@ -16,10 +16,12 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from dubkit.faces.base import Detections, FaceDetector, create_detector, iou
+from dubkit.faces.base import Detections, create_detector, iou
+from dubkit.faces.detect import looks
 from dubkit.faces.embed import Embedder, create_embedder
 from dubkit.faces.fill import Sighting, finish
 from dubkit.faces.flow import Motion, motions
+from dubkit.faces.landmarks import create_landmarker
 from dubkit.progress import Progress, silent
 from dubkit.settings import FacesSettings
 from dubkit.timing import nominal
@@ -66,9 +68,8 @@ def track_faces(
     """
     if not shots:
         return ()
-    detector, embedder = create_detector(settings), create_embedder(settings)
+    detector, landmarker, embedder = create_detector(settings), create_landmarker(settings), create_embedder(settings)
     tracks: list[FaceTrack] = []
-    waiting = deque(shots)
     follower: ShotFollower | None = None
 
     def end(follower: ShotFollower) -> None:
@@ -77,20 +78,15 @@ def track_faces(
         tracks.extend(found)
 
     wanted = FrameRange(shots[0].frames.start, min(shots[-1].frames.stop, reader.media.video.num_frames))
-    for index, picture in reader.proxies(wanted, height=settings.detect_height):
-        if follower is None or index >= follower.shot.frames.stop:
+    frames = reader.proxies(wanted, height=settings.detect_height)
+    for look in looks(frames, shots, detector, landmarker, settings.detect_every):
+        if follower is None or follower.shot is not look.shot:
             if follower:
                 end(follower)
-            while waiting and index >= waiting[0].frames.stop:
-                waiting.popleft()
-            if not waiting:
-                follower = None
-                break
-            follower = ShotFollower(waiting.popleft(), detector, embedder, settings, reader.media.video)
-        if index in follower.shot.frames:
-            follower.push(index, picture)
-        if index % 25 == 0:
-            progress(index - wanted.start, len(wanted))
+            follower = ShotFollower(look.shot, embedder, settings, reader.media.video)
+        follower.push(look.frame, look.picture, look.found)
+        if look.frame % 25 == 0:
+            progress(look.frame - wanted.start, len(wanted))
     if follower:
         end(follower)
     return tuple(tracks)
@@ -99,15 +95,8 @@ def track_faces(
 class ShotFollower:
     """Follows the faces of one shot, frame by frame."""
 
-    def __init__(
-        self,
-        shot: Shot,
-        detector: FaceDetector,
-        embedder: Embedder | None,
-        settings: FacesSettings,
-        video: VideoStream,
-    ):
-        self.shot, self.detector, self.embedder = shot, detector, embedder
+    def __init__(self, shot: Shot, embedder: Embedder | None, settings: FacesSettings, video: VideoStream):
+        self.shot, self.embedder = shot, embedder
         self.settings, self.video = settings, video
         self.patience = round(LOST_SECONDS * nominal(video.rate))  # frames
         self.live: list[LiveTrack] = []
@@ -117,16 +106,16 @@ class ShotFollower:
         )  # grey frames back to the frame after the last detection
         self.size = (1, 1)  # of the proxy
 
-    def push(self, index: int, picture: np.ndarray) -> None:
-        """The next frame of the shot, as a proxy (RGB uint8)."""
+    def push(self, index: int, picture: np.ndarray, found: Detections | None) -> None:
+        """The next frame of the shot, as a proxy (RGB uint8), with its faces where the detector has looked."""
         self.size = picture.shape[1], picture.shape[0]
         now = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         if self.recent:
             _advance(self.live, index, self.recent[-1], now)
         self.recent.append(now)
-        if (index - self.shot.frames.start) % self.settings.detect_every and index != self.shot.frames.stop - 1:
+        if found is None:
             return
-        found = _wanted(self.detector.detect(picture), picture.shape[0], self.settings)
+        found = _wanted(found, picture.shape[0], self.settings)
         for i in _match(self.live, found, index, picture, self.patience):
             if found.scores[i] >= self.settings.min_score:
                 self.live.append(_begin(found, i, index, picture, list(self.recent)))

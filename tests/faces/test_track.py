@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dubkit.faces.detect import looks
 from dubkit.faces.track import ShotFollower, track_faces
 from dubkit.settings import FacesSettings
 from dubkit.types import FrameRange, Shot
@@ -17,9 +18,9 @@ def follow(pictures, where, settings=SETTINGS, rotation=0):
     shot = Shot(0, FrameRange(0, len(pictures)))
     keys = [i for i in range(len(pictures)) if i % settings.detect_every == 0 or i == len(pictures) - 1]
     detector = KnownFaces([[(box, 0.9) for box in where[i]] for i in keys])
-    follower = ShotFollower(shot, detector, None, settings, film.media.video)
-    for index, picture in film.proxies(height=settings.detect_height):
-        follower.push(index, picture)
+    follower = ShotFollower(shot, None, settings, film.media.video)
+    for look in looks(film.proxies(height=settings.detect_height), [shot], detector, None, settings.detect_every):
+        follower.push(look.frame, look.picture, look.found)
     return follower.finish()
 
 
