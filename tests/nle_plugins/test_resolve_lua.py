@@ -223,6 +223,31 @@ def test_undo_keeps_what_the_editor_put_on_our_track(films, tmp_path):
     assert any("did not place; it stays" in line for line in said)
 
 
+def test_a_newer_dub_switches_the_earlier_off(films, tmp_path):
+    desk = desk_at("25", films, tmp_path)
+    before = copy.deepcopy(desk.world.dump())
+    desk.run()
+    desk.world.timeline.of_kind("audio")[1].items[0].source = 5  # another take of the dialogue
+    between = copy.deepcopy(desk.world.dump())
+    desk.world.quirks.lost_on_save = 1
+    assert "vanished" in desk.run()[-1]
+    assert desk.world.dump() == between  # also the switches
+    desk.world.quirks.lost_on_save = 0
+    assert any("placed 18 clips" in line for line in desk.run())
+    tracks = [t for t in desk.world.timeline.tracks if t.name.startswith("Dubkit es ")]
+    assert sorted((t.kind, t.enabled) for t in tracks) == [
+        ("audio", False),
+        ("audio", True),
+        ("video", False),
+        ("video", True),
+    ]
+    assert [t.enabled for t in desk.world.timeline.of_kind("video") if t in tracks] == [False, True]
+    assert desk.run()[-1].endswith("already placed; nothing was changed")
+    desk.run("Dubkit Undo.lua")
+    desk.world.timeline.of_kind("audio")[1].items[0].source = 0
+    assert desk.world.dump() == before
+
+
 def test_an_untitled_project_is_not_saved(films, tmp_path):
     desk = desk_at("25", films, tmp_path)
     desk.world.project.name = "Untitled Project"

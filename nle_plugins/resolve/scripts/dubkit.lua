@@ -148,6 +148,22 @@ local function stands(plan)
   return false
 end
 
+-- An earlier dub stays for comparison, but switched off: two voices at once help nobody. Gives what was switched.
+local function switch_off_earlier(plan)
+  local switched, ours = {}, {}
+  for _, t in ipairs(plan.tracks) do ours[t.name] = true end
+  for _, kind in ipairs({ "video", "audio" }) do
+    for i = 1, timeline:GetTrackCount(kind) do
+      local name = timeline:GetTrackName(kind, i) or ""
+      if begins(name, "Dubkit ") and not ours[name] and timeline:GetIsTrackEnabled(kind, i) then
+        timeline:SetTrackEnable(kind, i, false)
+        switched[#switched + 1] = { kind, i }
+      end
+    end
+  end
+  return switched
+end
+
 -- Places a finished dub. All or nothing: whatever goes wrong, our tracks, markers and bin are taken back.
 local function place(plan)
   if stands(plan) then return "already" end
@@ -160,12 +176,14 @@ local function place(plan)
   if index then problem = append(pool, plan, media, index) end
   if not problem and placed(plan) ~= #plan.clips then problem = "clips are missing after placing" end
   if not problem and not mark(plan) then problem = "Resolve would not add a marker" end
+  local switched = problem and {} or switch_off_earlier(plan)
   local name = project:GetName()
   if not problem and name and name ~= "" and name ~= "Untitled Project" then
     manager:SaveProject() -- clips of a call that failed inside vanish now, so look again
     if placed(plan) ~= #plan.clips then problem = "clips vanished when the project was saved" end
   end
   if problem then
+    for _, t in ipairs(switched) do timeline:SetTrackEnable(t[1], t[2], true) end
     take_back(project, timeline, plan.key)
     return nil, problem
   end

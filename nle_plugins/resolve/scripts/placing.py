@@ -168,16 +168,20 @@ class Sequence:
             raise Stopped("the timeline has changed since; run Dubkit again")
         if not self.take_back(plan["key"]):
             raise Stopped("what an earlier run left could not be removed")
+        switched = []
         try:
             media = self.import_media(plan)
             self.append(plan, media, self.add_tracks(plan))
             self.require(self.placed(plan) == len(plan["clips"]), "clips are missing after placing")
             self.mark(plan)
+            switched = self.switch_off_earlier(plan)
             name = self.project.GetName()
             if name and name != "Untitled Project":
                 self.manager.SaveProject()  # clips of a call that failed inside vanish now, so look again
                 self.require(self.placed(plan) == len(plan["clips"]), "clips vanished when the project was saved")
         except BaseException:
+            for kind, index in switched:
+                self.timeline.SetTrackEnable(kind, index, True)
             self.take_back(plan["key"])
             raise
         return "ok"
@@ -243,6 +247,17 @@ class Sequence:
         at = plan["clips"][0]["at"]
         done = self.add_marker(at, at + 1000, "Green", "Dubkit", plan["note"], TAG + plan["key"])
         self.require(done, "Resolve would not add a marker")
+
+    def switch_off_earlier(self, plan):
+        """An earlier dub stays for comparison, but switched off: two voices at once help nobody. Gives what was switched."""
+        ours, switched = {t["name"] for t in plan["tracks"]}, []
+        for kind in ("video", "audio"):
+            for index in self.indices(kind):
+                name = self.timeline.GetTrackName(kind, index) or ""
+                if name.startswith("Dubkit ") and name not in ours and self.timeline.GetIsTrackEnabled(kind, index):
+                    self.timeline.SetTrackEnable(kind, index, False)
+                    switched.append((kind, index))
+        return switched
 
     def add_marker(self, at, past, color, name, note, tag):
         """One marker fits on a frame, and the editor's own stay: takes the next free frame."""
