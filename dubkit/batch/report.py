@@ -80,8 +80,9 @@ def _page(catalogue: Path, rows: list[dict[str, Any]], folder: Path) -> str:
     compute = sum(row["compute"] for row in rows) + sum(
         {row["title"]: row["source_compute"] for row in rows}.values()
     )  # the source side once
-    head = "".join(f"<th{_class(key)}>{_HEAD.get(key, key)}</th>" for key in COLUMNS)
-    body = "".join(f'<tr class="{row["state"]}">{_cells(row, folder)}</tr>' for row in rows)
+    shown = [key for key in COLUMNS if any(row.get(key) not in (None, "", []) for row in rows)]
+    head = "".join(f"<th{_class(key)}>{_HEAD.get(key, key)}</th>" for key in shown)
+    body = "".join(f'<tr class="{row["state"]}">{_cells(row, shown, folder)}</tr>' for row in rows)
     said = (
         f"{done} of {len(rows)} dubs are done{f', {failed} failed' if failed else ''}. "
         f"{_time(films)} of dubbed film, {_time(compute)} of processor time."
@@ -99,8 +100,8 @@ def _class(key: str) -> str:
     return f' class="{words.get(key, "n" if number else "")}"'
 
 
-def _cells(row: dict[str, Any], folder: Path) -> str:
-    return "".join(f"<td{_class(key)}>{_cell(key, row, folder)}</td>" for key in COLUMNS)
+def _cells(row: dict[str, Any], shown: list[str], folder: Path) -> str:
+    return "".join(f"<td{_class(key)}>{_cell(key, row, folder)}</td>" for key in shown)
 
 
 def _cell(key: str, row: dict[str, Any], folder: Path) -> str:

@@ -23,6 +23,7 @@ WAIT = 600.0  # seconds that a step waits for another run that works on the same
 def do_job(job: Job, listener: Callable[[Event], None]) -> dict[str, Any]:
     """One task. Returns facts for the ledger. Raises DubkitError."""
     step, language = STEPS[NUMBER[job.task.step]], job.task.language or None
+    needs_space(Path(job.project).parent, 0)
     for address, path in job.downloads:
         asks = step.name in ("prepare", "voice")  # later steps work on what these have brought
         if (asks or not Path(path).exists()) and remote.download(address, Path(path)):

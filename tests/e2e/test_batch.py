@@ -20,7 +20,7 @@ from dubkit.batch.run import open_ledger
 from tests.fakes.catalogue_films import add_title, make_catalogue
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a POSIX signal")]
-KILLS = 8
+KILLS = 6
 
 
 @pytest.fixture(scope="module")
