@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -35,19 +36,9 @@ _NEARLY_FULL = 1 << 20  # bytes
 _SURROUND = {"FL": 0.7071, "FR": 0.7071, "FC": 1.0, "BC": 0.5, "LFE": 0.0}  # ITU-R BS.775, to mono; others 0.5
 
 
-def read_audio(
-    path: Path,
-    *,
-    sample_rate: int,
-    channels: int | None = None,
-    stream: int | None = None,
-    start: float = 0.0,
-    duration: float | None = None,
-) -> np.ndarray:
-    """Sound as float32 ``(C, N)`` at ``sample_rate``; ``blocks`` without the blocks, same arguments."""
-    options = {"channels": channels, "stream": stream, "start": start, "duration": duration}
-    parts = list(blocks(path, sample_rate=sample_rate, **options))
-    return np.concatenate(parts, axis=1)
+def read_audio(path: Path, *, sample_rate: int, **part: Any) -> np.ndarray:
+    """What ``blocks`` yields for the same arguments, in one: float32 ``(C, N)`` at ``sample_rate``."""
+    return np.concatenate(list(blocks(path, sample_rate=sample_rate, **part)), axis=1)
 
 
 def blocks(
@@ -183,7 +174,8 @@ def _placed(path: Path, container, source, zero: float | None, first: int, stop:
         seconds = first / rate + (zero if zero is not None else float((source.start_time or 0) * source.time_base))
         with contextlib.suppress(av.error.FFmpegError):
             container.seek(int((seconds - _PREROLL) / source.time_base), stream=source)
-    convert = av.AudioResampler(format="fltp")
+    # Interleaved: of a planar frame with exactly 8 channels PyAV (to 18.1) counts a ninth plane and reads wild memory.
+    convert = av.AudioResampler(format="flt")
     following = None  # where the next decoded sample belongs if nothing is missing
     for seconds, samples in _decoded(container, source, convert):
         if zero is None:
@@ -227,7 +219,8 @@ def _decoded(container, source, convert) -> Iterator[tuple[float | None, np.ndar
                 )
             seconds = frame.time
             for part in convert.resample(frame):
-                yield seconds, part.to_ndarray().astype(np.float32, copy=False)
+                samples = part.to_ndarray().reshape(-1, part.layout.nb_channels)
+                yield seconds, np.ascontiguousarray(samples.T, np.float32)
 
 
 def _silence(channels: int, samples: int) -> Iterator[np.ndarray]:

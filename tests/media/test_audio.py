@@ -147,3 +147,11 @@ def test_loud_samples_become_full_scale_in_flac_and_stay_in_wav(tmp_path):
     write_audio(tmp_path / "a.wav", sound, 8_000)
     assert np.abs(read_audio(tmp_path / "a.flac", sample_rate=8_000)).max() == pytest.approx(1.0, abs=1e-6)
     np.testing.assert_array_equal(read_audio(tmp_path / "a.wav", sample_rate=8_000), sound)
+
+
+@pytest.mark.parametrize("channels", [6, 7, 8])
+def test_surround_comes_in_as_it_is(tmp_path, channels):
+    """With 8 channels (7.1) PyAV's planar frames crashed the whole program."""
+    samples = np.random.default_rng(channels).uniform(-0.5, 0.5, (channels, 30_000)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", samples.T, 48_000, subtype="FLOAT")
+    assert np.array_equal(read_audio(tmp_path / "a.wav", sample_rate=48_000), samples)

@@ -213,3 +213,30 @@ def test_a_graph_becomes_an_argument_list(tmp_path):
     assert words[-1] == f"file:{tmp_path / '-x.mkv'}"
     run_graph(spec)
     assert probe(tmp_path / "-x.mkv").video.num_frames == 5
+
+
+def test_text_that_is_not_utf8_becomes_text(tmp_path):
+    """Old recorders write titles in their own encoding."""
+    path = make_film(tmp_path / "film.mkv", frames=4)
+    with_title = tmp_path / "titled.mkv"
+    from dubkit.process import run
+
+    run(
+        [
+            ffmpeg_binary(),
+            "-v",
+            "error",
+            "-i",
+            url(path),
+            "-c",
+            "copy",
+            "-metadata:s:a:0",
+            "title=Espa!ol",
+            url(with_title),
+        ]
+    )
+    data = with_title.read_bytes()
+    assert data.count(b"Espa!ol") == 1
+    with_title.write_bytes(data.replace(b"Espa!ol", b"Espa\xf1ol"))
+    title = probe(with_title).audio[0].title
+    assert title == "Espa\ufffdol" and title.encode()
