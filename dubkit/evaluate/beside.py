@@ -26,13 +26,13 @@ _QUIET = 0.1  # of the loud moments' level (95th percentile): nobody speaks
 def closing_in_silence(faces: Sequence[Spoken]) -> float:
     """The chance that of two frames of a face, one while nobody is heard and one while somebody is, the former has the more
     closed lips; mean over faces, NaN where no face has both. 0.5 is chance; real films stay below 1."""
-    from dubkit.lips.reference import unrest
+    from dubkit.lips.reference import openness
 
     found = []
     for face in faces:
         count = min(len(face.pictures), len(face.audio) // 640)
         level = np.sqrt((face.audio[: 640 * count].reshape(count, 640) ** 2).mean(axis=1))
-        found.append(closing(unrest(face.pictures[:count]), level < _QUIET * np.quantile(level, 0.95)))
+        found.append(closing(openness(face.pictures[:count]), level < _QUIET * np.quantile(level, 0.95)))
     return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from dubkit.errors import InputError
 from dubkit.evaluate.pictures import closing, fid, frechet_efficientnet, psnr, ssim
 from dubkit.evaluate.sync import SHIFTS, in_and_out_accuracy, inner_curve, joined, sync_curve
 from dubkit.lips.losses import SyncExpert
-from dubkit.lips.reference import unrest
+from dubkit.lips.reference import openness
 from dubkit.train.crops import CROP
 from dubkit.train.data import Clip, TalkingFaces, mouth_stacks
 from dubkit.train.expert import FRAMES, embed_clip
@@ -90,9 +91,9 @@ def picture_table(models: dict[str, Speaker | None], data: TalkingFaces, clips: 
                 else:
                     made, real = speak(model, data, clip, clip, frames, reference="apart")
                 apart = np.abs(made[:, rows, columns].astype(np.float32) - real[:, rows, columns])
-                ought = unrest(real)
+                ought = openness(real[..., ::-1])
                 found.append((apart.mean() / 255, psnr(made, real), np.mean([ssim(*pair) for pair in zip(made[::4], real[::4], strict=True)]),
-                              closing(unrest(made), ought <= np.quantile(ought, 0.25))))  # fmt: skip
+                              closing(openness(made[..., ::-1]), ought <= np.quantile(ought, 0.25))))  # fmt: skip
                 for pile, pictures in zip(piles, (made, real), strict=True):
                     pile += list(pictures[..., ::-1])
             l1, decibels, similarity, shut = np.nanmean(found, axis=0)
@@ -127,5 +128,9 @@ def _mismatched(data: TalkingFaces, rng: np.random.Generator) -> tuple[Clip, Cli
     """A face, the voice of another person, and how many frames both have."""
     face = data.clips[rng.integers(len(data.clips))]
     others = [clip for clip in data.clips if clip.identity != face.identity]
+    if not others:
+        raise InputError(
+            f"{data.folder} holds out only {face.identity}; somebody else's voice needs two held-out people"
+        )
     voice = others[rng.integers(len(others))]
     return face, voice, min(face.stop - face.start, voice.stop - voice.start) - FRAMES - 1

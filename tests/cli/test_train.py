@@ -61,7 +61,7 @@ def test_speech2vid_in_bf16_with_accumulation(shards, tmp_path):
 
 
 def test_a_wrong_setting_is_named(shards, tmp_path):
-    with pytest.raises(SettingsError, match="--set clip=3: this run has the settings average, clips"):
+    with pytest.raises(SettingsError, match="--set clip=3: this run has the settings average, bce_share, clips"):
         run("expert", shards, tmp_path / "x", "--set", "clip=3")
 
 

@@ -116,3 +116,39 @@ def test_what_helps_is_kept_and_not_tried_twice(tmp_path, opened, monkeypatch):
     before = (tmp_path / "adapt.json").read_bytes()
     make_adapted(work)
     assert asked == ["a", "a", "b"] and (tmp_path / "adapt.json").read_bytes() == before
+
+
+def test_the_lips_take_a_character_s_own_weights_and_job_ids(tmp_path, opened, monkeypatch):
+    from dubkit.lips import engine, jobs
+    from dubkit.project import dubbing
+    from dubkit.types import LipJob
+
+    planned = tuple(
+        LipJob(name, face, 0, FrameRange(0, 10), "S", ()) for name, face in (("one", "a"), ("two", "b"), ("three", "a"))
+    )
+    seen, ran = [], []
+    monkeypatch.setattr(jobs, "plan_jobs", lambda *args, **_: (seen.append(args[6]), planned)[1])
+    monkeypatch.setattr(
+        engine,
+        "run_jobs",
+        lambda some, tracks, reader, voice, rate, settings, *_: ran.append(
+            (settings.weights, [j.track_id for j in some])
+        ),
+    )
+    monkeypatch.setattr(dubbing, "_voice_of", lambda work: lambda speaker, segment: np.zeros(1, np.float32))
+    monkeypatch.setattr(dubbing.artefacts, "read_json", lambda *_: ())
+    work = FakeWork(tmp_path, "on")
+    work.shots, work.language = lambda: (), "es"
+    for adapted in (
+        {"a": (tmp_path / "ann.safetensors", "sha256:1")},
+        {"a": (tmp_path / "ann.safetensors", "sha256:2")},
+        {},
+    ):
+        monkeypatch.setattr(adapting, "adapted_weights", lambda work, adapted=adapted: adapted)
+        ran.append([job.id for job in dubbing._paint(work, None)])
+    own, other = (str(tmp_path / "ann.safetensors"), ["a", "a"]), ("auto", ["b"])
+    assert ran[:2] == [own, other] and ran[3:5] == [own, other] and ran[6:7] == [("auto", ["a", "b", "a"])]
+    first, second, without = ran[2], ran[5], ran[7]
+    assert without == ["one", "two", "three"] and first[1] == second[1] == "two"
+    assert len({first[0], second[0], without[0]}) == 3  # other weights, other jobs
+    assert {settings.adapt for settings in seen} == {"off"}  # the setting itself makes nothing stale

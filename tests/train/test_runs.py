@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from dubkit.errors import InputError
+from dubkit.train.batches import generator_batch
 from dubkit.train.data import Move, TalkingFaces, mouth_stacks
 from dubkit.train.expert import ExpertSettings, accuracy, train_expert
-from dubkit.train.generator import GeneratorSettings, generator_batch, train_generator
-from dubkit.train.runs import CHECKPOINT, Average, Run
+from dubkit.train.generator import GeneratorSettings, train_generator
+from dubkit.train.runs import CHECKPOINT, Average, Compute, Run
 from tests.train.tiny import TINY, made_up_shards
 
 SHARES = {"made-up": 1.0}
@@ -43,6 +44,53 @@ def test_a_resumed_run_is_the_run_that_was_not_stopped(shards, tmp_path):
     for _ in range(4):  # each call stops after one step; the later ones while the learning rate falls
         resumed = train_generator(shards, tmp_path / "pieces", GENERATOR, steps=4, minutes=0, check_every=4)
     assert same(whole, resumed)
+
+
+def test_a_killed_run_s_metrics_are_written_once(shards, tmp_path):
+    run = Run(tmp_path, {}, {"model": torch.nn.Linear(2, 2)}, np.random.default_rng(0))
+    for step in run.steps(6, 600, check_every=2):
+        run.log(step, loss=0.0)
+        if step == 3:
+            break  # killed after the step, before the checkpoint
+    again = Run(tmp_path, {}, run.parts, np.random.default_rng(0))
+    for step in again.steps(6, 600, check_every=2):
+        again.log(step, loss=1.0)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["step"], line["loss"]) for line in lines] == [(0, 0), (1, 0), (2, 1), (3, 1), (4, 1), (5, 1)]
+    assert Run.finished_steps(tmp_path) == 6
+
+
+def test_accumulated_batches_are_one_large_one(shards, tmp_path):
+    """Plain averages of gradients: two batches of two clips move the weights as their mean does."""
+    settings = GeneratorSettings(config=TINY.to_dict(), clips=2, shares=SHARES, warmup=1)
+    seen = []
+    original = torch.optim.AdamW.step
+
+    def step(self, *args, **kwargs):
+        seen.append([p.grad.clone() for group in self.param_groups for p in group["params"]])
+        return original(self, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim.AdamW, "step", step)
+        patch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: None)
+        patch.setattr("dubkit.train.generator.mouth_l1", lambda *_: 0.0)
+        patch.setattr("dubkit.train.generator.write_strip", lambda *_: None)
+        for name, count in (("two", 2), ("one", 1)):
+            train_generator(shards, tmp_path / name, settings, steps=1, compute=Compute(accumulate=count))
+        data, rng = TalkingFaces(shards, "train"), np.random.default_rng(0)
+        generator_batch(data, rng, 2, 1, SHARES)
+        patch.setattr("dubkit.train.generator.generator_batch", lambda *_: generator_batch(data, rng, 2, 1, SHARES))
+        train_generator(shards, tmp_path / "second", settings, steps=1)
+    for both, first, second in zip(*seen, strict=True):
+        assert torch.allclose(both, (first + second) / 2, atol=1e-6)
+
+
+def test_bf16_learns_too(shards, tmp_path):
+    model = train_generator(shards, tmp_path, GENERATOR, steps=1, compute=Compute(precision="bf16"))
+    assert all(p.dtype == torch.float32 and torch.isfinite(p).all() for p in model.parameters())
+    assert (tmp_path / "strip.png").is_file()
+    with pytest.raises(InputError, match=r"other settings \(precision\)"):
+        train_generator(shards, tmp_path, GENERATOR, steps=2)
 
 
 def test_a_checkpoint_of_other_settings_is_refused(shards, tmp_path):

@@ -28,8 +28,8 @@ def made_up_face(rng: np.random.Generator, seconds: int) -> tuple[np.ndarray, np
     return faces.astype(np.uint8), audio.astype(np.int16)
 
 
-def made_up_shards(folder: Path, people: int = 3, seconds: int = 4) -> Path:
-    """Several made-up faces; the last person is held out."""
+def made_up_shards(folder: Path, people: int = 3, seconds: int = 4, held_out: int = 1) -> Path:
+    """Several made-up faces; the last ``held_out`` people are held out."""
     folder.mkdir(parents=True, exist_ok=True)
     rng, shards = np.random.default_rng(4), []
     for person in range(people):
@@ -38,7 +38,7 @@ def made_up_shards(folder: Path, people: int = 3, seconds: int = 4) -> Path:
         np.save(folder / f"{name}.faces.npy", faces)
         np.save(folder / f"{name}.audio.npy", audio)
         clips = [[start, start + 50] for start in range(0, 25 * seconds, 50)]
-        split = "val" if person == people - 1 else "train"
+        split = "val" if person >= people - held_out else "train"
         shards.append({"name": name, "set": "made-up", "identity": name, "split": split, "clips": clips})
     (folder / "shards.json").write_text(json.dumps({"schema": SCHEMA, "shards": shards}))
     return folder
