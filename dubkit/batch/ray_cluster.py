@@ -8,12 +8,10 @@ logical; what a task asks for is checked against the cluster before, since Ray l
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
-
-import ray
-from ray.exceptions import RayError
 
 from dubkit.batch.base import Job, Listener, Result, Work, carry_out
 from dubkit.batch.graph import STEPS, Need
@@ -31,14 +29,13 @@ class RayCluster:
 
     def __init__(self, workers: int | None, address: str | None, work: Work, listener: Listener):
         self._listener, self._workers = listener, workers
-        self._own = not ray.is_initialized()
-        if self._own:
-            _connect(address)
+        self._ray, self._own = _connected(address)
+        ray = self._ray
         self._work = ray.put(work)
         self._mail = ray.remote(_Mailbox).options(num_cpus=0).remote()
         self._job = ray.remote(_do)
         self._running: dict[Any, tuple[Job, Grant, float]] = {}
-        self._gpu_gib = _smallest_gpu() if ray.cluster_resources().get("GPU") else 0.0
+        self._gpu_gib = _smallest_gpu(ray) if ray.cluster_resources().get("GPU") else 0.0
         self._slots, self._asked = self._size(), time.monotonic()
 
     @property
@@ -64,29 +61,30 @@ class RayCluster:
         if not self._running:
             time.sleep(timeout)
             return
-        ended, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout)
-        for task, event in ray.get(self._mail.empty.remote()):
+        ended, _ = self._ray.wait(list(self._running), num_returns=1, timeout=timeout)
+        for task, event in self._ray.get(self._mail.empty.remote()):
             self._listener(task, event)
         for reference in ended:
             job, grant, started = self._running.pop(reference)
             self._slots.free(grant)
             try:
-                yield ray.get(reference)
-            except RayError as error:  # a worker or a node that is gone, or out of memory
+                yield self._ray.get(reference)
+            except self._ray.exceptions.RayError as error:  # a worker or a node that is gone, or out of memory
                 reason = str(error).strip().split("\n")[0]
                 yield Result(job.task, time.monotonic() - started, error=f"its worker was lost: {reason}", passing=True)
 
     def stop(self) -> list[Task]:
         stopped = [job.task for job, _, _ in self._running.values()]
         for reference in self._running:
-            ray.cancel(reference, force=True)
+            self._ray.cancel(reference, force=True)
         self._running.clear()
         if self._own:
-            ray.shutdown()
+            self._ray.shutdown()
         return stopped
 
     def _size(self) -> Slots:
         """The cluster as it is now; a card counts with the memory of the smallest one."""
+        ray = self._ray
         cpus = ray.cluster_resources().get("CPU", 1.0)
         largest = max((node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]), default=1.0)
         widest = max(step.need.cpus for step in STEPS)
@@ -123,17 +121,26 @@ def _do(work: Work, job: Job, mail: Any) -> Result:
     return carry_out(job, work, lambda event: mail.post.remote(job.task, event) and None)
 
 
-def _connect(address: str | None) -> None:
+def _connected(address: str | None) -> tuple[Any, bool]:
+    """The package, connected, and whether this run has connected it. Raises EngineUnavailable."""
+    early = "ray" in sys.modules
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    quiet = {"include_dashboard": False} if address is None else {}
     if address is None:
-        # Ray would replace 127.0.0.1 by the machine's own address, and listen there.
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-        quiet["_node_ip_address"] = "127.0.0.1"
+        # Ray replaces 127.0.0.1 by the machine's own address unless it finds this when it is imported.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    import ray
+
+    if ray.is_initialized():
+        return ray, False
+    if address is None and early and ray._private.ray_constants.ENABLE_RAY_CLUSTER:
+        raise EngineUnavailable(
+            "ray", "it was imported before it was told to stay on this machine", "call ray.init before run_catalogue"
+        )
+    alone = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if address is None else {}
     for attempt in range(_STARTS):
         try:
-            ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **quiet)
-            return
+            ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **alone)
+            break
         except Exception as error:  # of no common class: Ray raises a bare one when a start takes too long
             ray.shutdown()
             if attempt + 1 < _STARTS and address is None:
@@ -142,9 +149,10 @@ def _connect(address: str | None) -> None:
                 "ray", f"no cluster answers at {address}: {error}" if address else f"it could not be started: {error}",
                 "start the cluster (docs/batch.md), or take --engine local",
             ) from error  # fmt: skip
+    return ray, True
 
 
-def _smallest_gpu() -> float:
+def _smallest_gpu(ray: Any) -> float:
     """GiB of the smallest card of the cluster, asked of every node that has one."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 

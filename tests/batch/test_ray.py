@@ -1,6 +1,7 @@
 """The same catalogue on Ray: a small cluster of this machine, on the loopback interface alone."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ from dubkit.errors import EngineUnavailable
 from tests.batch.test_run import catalogue, expected, log  # noqa: F401
 from tests.fakes.batch_work import work
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed"),
+]
 
 
 def listening_elsewhere():
@@ -28,7 +32,6 @@ def listening_elsewhere():
 
 @pytest.mark.timeout(600)
 def test_a_catalogue_on_ray(catalogue, monkeypatch):  # noqa: F811
-    pytest.importorskip("ray")
     before, open_to_others = listening_elsewhere(), []
     path = catalogue("a", "dies", "corrupt", "long")
 
@@ -46,7 +49,6 @@ def test_a_catalogue_on_ray(catalogue, monkeypatch):  # noqa: F811
 
 @pytest.mark.timeout(600)
 def test_a_gpu_request_does_not_wait_for_ever(tmp_path):
-    pytest.importorskip("ray")
     path = tmp_path / "c.toml"
     path.write_text('schema = "dubkit.catalogue/1"\nresources.lips.gpu_gib = 8\n[[title]]\ntitle = "a"\nfilm = "a.mp4"\n'
                     'target.es.dialogue = "a.flac"\n')  # fmt: skip
@@ -56,6 +58,5 @@ def test_a_gpu_request_does_not_wait_for_ever(tmp_path):
 
 
 def test_a_cluster_that_does_not_answer():
-    pytest.importorskip("ray")
     with pytest.raises(EngineUnavailable, match="no cluster answers at 127.0.0.1:1"):
         create("batch engine", ENGINES, "ray", workers=1, address="127.0.0.1:1", work=work, listener=print)
