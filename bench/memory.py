@@ -7,7 +7,8 @@ the same work, so whatever is larger in the longer film grows with its length. E
 the table shows the largest resident memory (dubkit and the ffmpeg it starts) while each stage ran, as it is and without
 the model weights. The preset is ``draft`` with x264's fastest setting: that spends the least memory which does *not* depend
 on the length, so it is the hardest for the ratio. ``--given``: who speaks when comes from the demo's own RTTM and no words
-are transcribed, which saves most of the time; ``bench/speech.py`` measures those two stages over 10, 20 and 40 minutes.
+are transcribed, which saves most of the time; ``bench/speech.py`` measures those two stages over 10, 20 and 40 minutes. ``--lines 1`` moves
+the lips of one turn a minute only: jobs are painted one after the other, and more of them in a minute need no more memory.
 """
 
 from __future__ import annotations
@@ -49,11 +50,11 @@ def one_minute(film: Path, dialogue: Path, minute: tuple[Path, Path], height: in
     run_graph(ffmpeg.output(sound, url(minute[1]), t=60))
 
 
-def turns(rttm: Path, target: Path, minutes: int) -> None:
-    """The demo's RTTM once for every minute."""
+def turns(rttm: Path, target: Path, minutes: int, most: int | None) -> None:
+    """The demo's RTTM, or its first ``most`` turns, once for every minute."""
     lines = []
     for minute in range(minutes):
-        for line in rttm.read_text("utf-8").splitlines():
+        for line in rttm.read_text("utf-8").splitlines()[:most]:
             words = line.split()
             lines.append(" ".join([*words[:3], f"{60 * minute + float(words[3]):.3f}", *words[4:]]))
     target.write_text("\n".join(lines) + "\n", "utf-8")
@@ -118,6 +119,7 @@ def main() -> None:
     arguments.add_argument("--minutes", type=int, nargs="+", default=[1, 10])
     arguments.add_argument("--height", type=int, default=1080)
     arguments.add_argument("--given", action="store_true", help="the turns are given, and nothing is transcribed")
+    arguments.add_argument("--lines", type=int, help="with --given: only so many turns a minute; none: all")
     arguments.add_argument("--folder", type=Path, help="keep films and artefacts here; none: a temporary folder")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -142,7 +144,7 @@ def main() -> None:
             )
             found = probe(here / "film.mkv")
             print(f"{minutes} min: {found.video.num_frames} frames {found.video.display_size}", flush=True)
-            turns(rttm, here / "film.rttm", minutes)
+            turns(rttm, here / "film.rttm", minutes, given.lines)
             rows[minutes] = measure(project, SETTINGS + (GIVEN if given.given else ()))
     report(rows, weights_bytes())
 

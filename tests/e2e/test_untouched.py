@@ -39,8 +39,10 @@ def changed_frames(source, film) -> list[int]:
 
 
 @pytest.mark.parametrize("flags", [
-    {"render__codec": "ffv1", "render__audio_codec": "flac"}, {"render__quality": 0}, {"render__codec": "h265", "render__quality": 0},
-], ids=["ffv1", "h264 qp 0", "h265 lossless"])  # fmt: skip
+    pytest.param({"render__codec": "ffv1", "render__audio_codec": "flac"}, id="ffv1"),
+    pytest.param({"render__quality": 0}, id="h264 qp 0"),
+    pytest.param({"render__codec": "h265", "render__quality": 0}, id="h265 lossless", marks=pytest.mark.slow),
+])  # fmt: skip
 def test_frames_outside_every_job_are_identical_where_the_codec_is_lossless(project, flags):
     film, report = dubbed(project, **flags)
     source = probe(project.with_name("film.mp4"))
@@ -63,6 +65,7 @@ def test_untouched_groups_are_copied_and_the_report_says_so(project):
     assert "copied from the source" in (project.parent / "film.dubkit/es/report/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_copied_is_encoded_and_the_report_says_why(project):
     film, report = dubbed(project, render__copy_untouched=True, render__codec="h265")
     assert report["result"]["copied"] == [] and "only H.264 is copied" in report["result"]["not_copied"]
@@ -83,6 +86,7 @@ def test_a_copy_that_comes_out_changed_is_encoded_instead(project, monkeypatch):
     assert set(changed_frames(probe(project.with_name("film.mp4")), film)) <= altered
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset, suffix, codec, sound", [
     ("draft", ".mp4", "h264", ["aac"]), ("film", ".mov", "prores", ["pcm_s24le", "pcm_s24le"]),
     ("social", ".mp4", "h264", ["aac"]), ("cpu", ".mp4", "h264", ["aac"]),
@@ -96,6 +100,7 @@ def test_every_preset_gives_its_film(project, preset, suffix, codec, sound):
         assert list((outcome.report.parent.parent / "voice").rglob("*.wav"))
 
 
+@pytest.mark.slow
 def test_dub_beside_the_original(project):
     film, _ = dubbed(project, render__dub_track="add")
     assert [(s.language, s.title) for s in film.audio] == [("spa", "Dub"), ("eng", "Original")]
