@@ -7,6 +7,7 @@ stranger's about 0.30 (docs/training.md). The expert is a relative of the genera
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
@@ -22,28 +23,34 @@ _RATE, _SIDE, _BATCH = 25, 96, 64
 _LEAD = Fraction(1, 25)  # by which the generator's voice window begins before its frame, the expert's with it
 
 
-def agreement(crops: np.ndarray, windows: np.ndarray, rate: Fraction) -> float | None:
-    """Mean cosine in [-1, 1] of the mouths of consecutive ``crops`` (N, S, S, 3) uint8 RGB with the voice in the generator's
-    ``windows`` (N, 1, 80, 16); None for less than five frames of 25 a second."""
-    count = int(len(crops) * _RATE / rate)
+def agreement(versions: Sequence[np.ndarray], windows: np.ndarray, rate: Fraction) -> list[float] | None:
+    """For each version of the same frames, consecutive crops (N, S, S, 3) uint8 RGB: the mean cosine in [-1, 1] of its mouths
+    with the voice in the generator's ``windows`` (N, 1, 80, 16). None for less than five frames of 25 a second."""
+    count = int(len(windows) * _RATE / rate)
     times = [Fraction(k, _RATE) for k in range(count)]
-    rows = np.array([min(int(t * rate), len(crops) - 1) for t in times], int)
+    rows = np.array([min(int(t * rate), len(windows) - 1) for t in times], int)
     heard = [min(round((t + _LEAD) * rate), len(windows) - 1) for t in times[: max(0, count - FRAMES + 1)]]
     if not heard:
         return None
-    half = crops.shape[1] // 2
-    mouths = np.stack(
-        [cv2.resize(crop[half:], (_SIDE, _SIDE // 2), interpolation=cv2.INTER_AREA) for crop in crops[rows]]
-    )
-    bgr = torch.from_numpy(np.ascontiguousarray(mouths[..., ::-1])).permute(0, 3, 1, 2).float() / 255
-    expert, total = _expert(), 0.0
+    expert, totals = _expert(), np.zeros(len(versions))
     with torch.inference_mode():
         for first in range(0, len(heard), _BATCH):
-            some = range(first, min(first + _BATCH, len(heard)))
-            stacks = torch.stack([bgr[k : k + FRAMES].flatten(0, 1) for k in some])
-            voices = torch.from_numpy(windows[heard[some.start : some.stop]])
-            total += float((expert.mouth(stacks) * expert.voice(voices)).sum())
-    return total / len(heard)
+            last = min(first + _BATCH, len(heard))
+            voices = expert.voice(torch.from_numpy(windows[heard[first:last]]))
+            for i, crops in enumerate(versions):
+                bgr = (
+                    torch.from_numpy(_mouths(crops[rows[first : last + FRAMES - 1]])).permute(0, 3, 1, 2).float() / 255
+                )
+                stacks = torch.stack([bgr[k : k + FRAMES].flatten(0, 1) for k in range(last - first)])
+                totals[i] += float((expert.mouth(stacks) * voices).sum())
+    return [float(total) for total in totals / len(heard)]
+
+
+def _mouths(crops: np.ndarray) -> np.ndarray:
+    """Lower halves at the expert's size, (N, 48, 96, 3) uint8 BGR."""
+    half = crops.shape[1] // 2
+    small = [cv2.resize(crop[half:], (_SIDE, _SIDE // 2), interpolation=cv2.INTER_AREA) for crop in crops]
+    return np.ascontiguousarray(np.stack(small)[..., ::-1])
 
 
 @lru_cache(maxsize=1)

@@ -151,4 +151,7 @@ def smoothed(values: np.ndarray, sigma: float) -> np.ndarray:
         return values
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     padded = np.pad(values, [(radius, radius)] + [(0, 0)] * (values.ndim - 1), mode="edge")
-    return np.apply_along_axis(lambda column: np.convolve(column, kernel / kernel.sum(), mode="valid"), 0, padded)
+    found = np.zeros(values.shape)
+    for first, weight in enumerate(kernel / kernel.sum()):
+        found += weight * padded[first : first + len(values)]
+    return found

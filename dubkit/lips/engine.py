@@ -175,12 +175,12 @@ class _Work:
         began = time.perf_counter()
         crops = finish(self.seen, self.painted, self.shapes, settings.match_color)
         crops[alpha == 0] = self.seen[alpha == 0]
-        before, after = (agreement(faces, self.windows, self.rate) for faces in (self.seen, crops))
+        agree = agreement((self.seen, crops), self.windows, self.rate)
         stats = {**about, "frames": len(frames), "frames_changed": int((alpha > 0).sum()),
                  "mask_pixels": masks.mean_pixels(self.shapes, self.transforms, crops.shape[1]),
                  "speaker": job.speaker, "track": job.track_id, "turns": list(job.turn_ids)}  # fmt: skip
-        if before is not None and after is not None:
-            stats |= {"sync_judge": JUDGE, "sync_before": round(before, 3), "sync_after": round(after, 3)}
+        if agree:
+            stats |= {"sync_judge": JUDGE, "sync_before": round(agree[0], 3), "sync_after": round(agree[1], 3)}
         self.seconds += time.perf_counter() - began
         return LipResult(job.id, frames, crops, self.transforms, alpha, self.shapes, settings.restore_detail,
                          gate.notes(frames, gates), stats, seconds=self.seconds)  # fmt: skip

@@ -19,9 +19,10 @@ from dubkit.lips.models.wav2lip import Wav2Lip, given_pixels, strides
 CROPPED_BLOCKS = 3
 
 
-def folded(model: Wav2Lip) -> Wav2Lip:
-    """A copy in evaluation mode whose batch norms are part of the convolutions before them: the same numbers, less work."""
-    model = copy.deepcopy(model).eval()
+def folded(model: Wav2Lip, in_place: bool = False) -> Wav2Lip:
+    """The network in evaluation mode with batch norms that are part of the convolutions before them: the same numbers, less
+    work. A copy, unless ``in_place``."""
+    model = (model if in_place else copy.deepcopy(model)).eval()
     for module in model.modules():
         block = getattr(module, "conv_block", None)
         if isinstance(block, nn.Sequential) and len(block) == 2 and isinstance(block[1], nn.BatchNorm2d):

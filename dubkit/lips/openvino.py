@@ -44,7 +44,7 @@ class OpenVinoWav2Lip:
         self.precision = choose_precision(settings.precision, quantized is not None)
         if quantized is None:
             network, facts = checkpoint.load_generator(settings.weights)
-            model, self.size = converted(network), network.config.size
+            model, self.size = converted(network, in_place=True), network.config.size
         else:
             (model, self.size), facts = quantized, checkpoint.facts(path)
         self.about = {"engine": "openvino", "device": "cpu", "precision": self.precision, **facts}
@@ -99,12 +99,12 @@ def network_input(crops: np.ndarray, references: np.ndarray) -> np.ndarray:
     return faces
 
 
-def converted(network: Wav2Lip) -> openvino.Model:
+def converted(network: Wav2Lip, in_place: bool = False) -> openvino.Model:
     """The lower half of ``network``, batch norms folded; inputs mel and faces, any batch."""
     size = network.config.size
     example = torch.zeros(2, 1, 80, 16), torch.zeros(2, 6, size, size)
     with torch.inference_mode(False), torch.no_grad():
-        return openvino.convert_model(LowerHalf(folded(network)), example_input=example)
+        return openvino.convert_model(LowerHalf(folded(network, in_place)), example_input=example)
 
 
 def read_quantized(path: Path) -> tuple[openvino.Model, int] | None:

@@ -27,7 +27,8 @@ class TorchWav2Lip:
     """The ``Generator`` of ``base.py``. ``model`` and ``about`` are read from ``settings.weights`` where not given."""
 
     def __init__(self, settings: LipsSettings, model: Wav2Lip | None = None, about: dict[str, object] | None = None):
-        if model is None:
+        own = model is None
+        if own:
             from dubkit.lips.checkpoint import load_generator
 
             model, about = load_generator(settings.weights)
@@ -35,7 +36,7 @@ class TorchWav2Lip:
         self.precision = choose_precision(settings.precision, self.device)
         self.size = model.config.size
         self.about = {"engine": "wav2lip", "device": str(self.device), "precision": self.precision, **(about or {})}
-        self._faces = FaceToFace(model, PRECISIONS[self.precision]).to(self.device)
+        self._faces = FaceToFace(model, PRECISIONS[self.precision], in_place=own).to(self.device)
         self._graph = _CudaGraph(self._faces, settings.batch_size) if self.device.type == "cuda" else None
 
     def generate(self, windows: np.ndarray, crops: np.ndarray, references: np.ndarray) -> np.ndarray:
@@ -48,12 +49,12 @@ class TorchWav2Lip:
 
 class FaceToFace(nn.Module):
     """``forward(windows (B, 1, 80, 16) float32, crops, references (B, S, S, 3) uint8 RGB) → (B, S, S, 3) uint8 RGB``:
-    everything between the bytes of the film and the bytes of the result, so that all of it runs on the device."""
+    everything between the bytes of the film and the bytes of the result, so that all of it runs on the device. ``in_place``: ``model`` is nobody else's and may change."""
 
-    def __init__(self, model: Wav2Lip, dtype: torch.dtype = torch.float32):
+    def __init__(self, model: Wav2Lip, dtype: torch.dtype = torch.float32, in_place: bool = False):
         super().__init__()
         self.half, self.dtype = model.config.size // 2, dtype
-        self.lower = LowerHalf(folded(model)).to(dtype).to(memory_format=torch.channels_last)
+        self.lower = LowerHalf(folded(model, in_place)).to(dtype).to(memory_format=torch.channels_last)
         self.lower.model.output_block[1].float()
 
     def forward(self, windows: Tensor, crops: Tensor, references: Tensor) -> Tensor:

@@ -134,7 +134,9 @@ def _load(path: Path, wanted_kinds: tuple[str, ...]) -> nn.Module:
     architecture = header.get("architecture", wanted_kinds[0])  # an official file does not say
     if architecture not in wanted_kinds:
         raise WeightsError(f"{path.name} is a '{architecture}' network, expected '{wanted_kinds[0]}'")
-    model = ARCHITECTURES[architecture](header.get("config", {}))
+    # no numbers are drawn that the file's replace; a small expert has a buffer of its own, which a "meta" device would lose
+    with torch.device("cpu" if architecture == "small-expert" else "meta"):
+        model = ARCHITECTURES[architecture](header.get("config", {}))
     wanted = model.state_dict()
     missing = [name for name in wanted if name not in state]
     extra = [name for name in state if name not in wanted]
@@ -143,7 +145,9 @@ def _load(path: Path, wanted_kinds: tuple[str, ...]) -> nn.Module:
         raise WeightsError(
             f"{path.name} does not fit the '{architecture}' network: {_differences(missing, extra, shapes)}"
         )
-    model.load_state_dict({name: value.to(wanted[name].dtype) for name, value in state.items()})
+    for name in list(state):  # one by one: never the whole network in both precisions
+        state[name] = state[name].to(wanted[name].dtype)
+    model.load_state_dict(state, assign=True)
     return model.eval()
 
 
