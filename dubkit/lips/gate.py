@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from dubkit.lips.crops import eye_roll, points, smoothed
@@ -18,6 +19,8 @@ _NOSE_DEPTH = 0.394
 
 _COVERED = 38.0  # levels of 255 by which skin must differ from the job's median
 _COVERED_SHARE = 0.45  # of the skin around the mouth
+_LIPS_LEFT = 0.47  # of the job's usual redness; open mouths, smiles and turned heads of film_a keep 0.6 and more
+_LIPS_SEEN = 3.0  # units of a* below which lips cannot be told from skin
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +41,8 @@ def track_gates(track: FaceTrack, settings: LipsSettings) -> list[Gate]:
     if track.landmarks is not None:
         turned = np.abs(np.degrees(smoothed(yaw(track.landmarks), 3))) > settings.max_yaw
         gates.append(Gate(f"face turned by more than {settings.max_yaw:.0f} degrees", turned))
+    elif settings.without_landmarks == "pass":
+        gates.append(Gate("no landmarks to tell how the head is turned", np.ones(len(boxes), bool)))
     return gates
 
 
@@ -59,8 +64,9 @@ def yaw(landmarks: np.ndarray) -> np.ndarray:
 def covered(crops: np.ndarray) -> Gate:
     """Frames of a job in which something is before the mouth, from its source crops (N, S, S, 3) uint8.
 
-    The skin beside and below the mouth must look as in the job's median frame; a change that the upper face shares is
-    light, not a hand. Cannot see a cover that stays for most of a job, nor one in the colour of the skin.
+    Two signs, each against the job's median frame. The skin beside and below the mouth looks otherwise (a change that the
+    upper face shares is light, not a hand): microphones, cups, sleeves. Or nothing is as red as lips are, which is how
+    a hand shows that has the colour of the skin. Cannot see what covers the mouth for most of a job.
     """
     count, size = crops.shape[:2]
     if count < 8:
@@ -72,7 +78,18 @@ def covered(crops: np.ndarray) -> Gate:
                            cells[:, 10:11, 4:8].reshape(count, -1, 3)], axis=1)  # fmt: skip
     change = np.abs(skin - np.median(skin, axis=0) - light[:, None]).max(axis=2)
     share = (change > _COVERED).mean(axis=1)
-    return Gate("mouth covered", _long_runs(share > _COVERED_SHARE, 2))
+    red = lip_redness(crops)
+    usual = float(np.median(red))
+    lipless = red < _LIPS_LEFT * usual if usual > _LIPS_SEEN else np.zeros(count, bool)
+    return Gate("mouth covered", _long_runs((share > _COVERED_SHARE) | lipless, 2))
+
+
+def lip_redness(crops: np.ndarray) -> np.ndarray:
+    """By how much the reddest of the mouth is redder than the cheeks, (N,) in units of CIELAB's a*."""
+    small = [cv2.resize(crop, (48, 48), interpolation=cv2.INTER_AREA).astype(np.float32) / 255 for crop in crops]
+    red = np.stack([cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)[..., 1] for picture in small])
+    cheeks = np.concatenate([red[:, 26:38, 7:12], red[:, 26:38, 36:41]], axis=2).reshape(len(red), -1)
+    return np.percentile(red[:, 30:42, 16:32].reshape(len(red), -1), 85, axis=1) - np.median(cheeks, axis=1)
 
 
 def alpha(count: int, fade: tuple[int, int], gates: list[Gate], crossfade: int) -> np.ndarray:

@@ -1,8 +1,10 @@
 """When not to: each reason closes its frames, fades around them, and is told."""
 
+import cv2
 import numpy as np
 import pytest
-from lips_film import MemoryFilm, landmarks
+from lips_film import MemoryFilm, job, landmarks, run
+from lips_painters import ColourPainter
 
 from dubkit.lips import gate
 from dubkit.settings import LipsSettings
@@ -75,6 +77,38 @@ def test_a_hand_before_the_mouth_closes_and_a_flash_does_not():
     assert np.flatnonzero(gate.covered(hand).closed).tolist() == list(range(10, 20))
 
 
+@pytest.mark.parametrize("tone", [1.0, 0.85, 0.6])
+def test_a_hand_in_the_colour_of_the_skin_closes_too(tone):
+    from dubkit.lips.crops import cut, transforms
+
+    film = MemoryFilm(40)
+    matrices = transforms(film.track(), 96)
+    crops = np.stack([cut(film.picture(n), matrices[n], 96) for n in range(40)])
+    hand = np.zeros((96, 96, 1), np.float32)
+    cv2.ellipse(hand, (46, 72), (32, 22), 20, 0, 360, 1, -1)
+    hand = cv2.GaussianBlur(hand, (0, 0), 1)[..., None]
+    shade = np.linspace(0.9, 1.1, 96)[:, None, None] * np.array([200, 160, 140]) * tone
+    crops[10:20] = crops[10:20] * (1 - hand) + shade * hand
+    assert np.flatnonzero(gate.covered(crops).closed).tolist() == list(range(10, 20))
+
+
+def test_a_covered_mouth_passes_through_with_fades_and_is_told():
+    class HandFilm(MemoryFilm):
+        def picture(self, n):
+            picture = super().picture(n)
+            x0, y0, x1, y1 = (round(v) for v in self.box(n))
+            if 20 <= n < 28:
+                cv2.rectangle(picture, (x0, (y0 + y1) // 2 + 8), (x1, y1 + 20), (190, 150, 130), -1)
+            return picture
+
+    film = HandFilm(50)
+    result = run(film, [job(0, 50)], [film.track()], ColourPainter(), crossfade=3)["a"]
+    assert (result.alpha[20:28] == 0).all() and (result.alpha[:16] == 1).all() and (result.alpha[32:] == 1).all()
+    assert 0 < result.alpha[19] < result.alpha[18] < 1 and 0 < result.alpha[28] < result.alpha[29] < 1
+    assert result.notes == ("frames 20 to 27 passed through: mouth covered",)
+    assert 23 not in result.changed
+
+
 def test_alpha_fades_at_both_ends_and_around_closed_frames():
     flags = np.zeros(40, bool)
     flags[20:23] = True
@@ -93,3 +127,11 @@ def test_notes_name_every_stretch():
         "frames 100 to 101 passed through: mouth covered",
         "frames 104 to 104 passed through: mouth covered",
     )
+
+
+def test_a_face_without_landmarks_is_altered_or_passed_as_the_setting_says():
+    track = changed(MemoryFilm(10).track(), landmarks=None)
+    assert not any(g.closed.any() for g in gate.track_gates(track, SETTINGS))
+    gates = gate.track_gates(track, SETTINGS.model_copy(update={"without_landmarks": "pass"}))
+    (found,) = [g for g in gates if "no landmarks" in g.reason]
+    assert found.closed.all()
