@@ -1,7 +1,8 @@
 """Measures the speech room: error rates, speed and memory of every engine that runs here.
 
     python bench/speech.py                     the table, from ../shared/media and a synthesised dialogue
-    python bench/speech.py --hours 2           peak memory of the default diarizer on a long film
+    python bench/speech.py --minutes 10 20 40  peak memory and speed of the default diarizer on long sound
+    python bench/speech.py --hours 2           the same with stand-ins for its two networks, which would take an hour
     python bench/speech.py --write             the tables, into docs/speech.md between its markers
 
 Each measurement is a process of its own, with one thread, so that memory and speed are its own. Speed is given as CPU
@@ -58,6 +59,38 @@ def transcription(audio: Path, reference: Path, texts: Path) -> dict:
     errors = word_errors(texts.read_text(encoding="utf-8"), "\n".join(line.text for line in lines))
     duration = Sound(audio).duration
     return errors | {"wall": wall / duration, "cpu": cpu / duration, "peak": peak()}
+
+
+def long_sound(minutes: float) -> dict:
+    """The default diarizer, nothing replaced, on ``minutes`` of voices: film_a, sample.wav and thirty news readers in
+    turn, over and over, each round at another speed between 0.9 and 1.1, so that no round repeats another."""
+    import numpy as np
+    import soundfile
+    import soxr
+
+    from dubkit.media.audio import read_audio
+    from dubkit.speech import base
+
+    sources = [SHARED / "film_a.mp4", SHARED / "sample.wav", *sorted((SHARED.parent / "data").glob("lrcar_*.mp4"))]
+    wanted, written, number, speeds = int(minutes * 60 * 16_000), 0, 0, np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "long.flac")
+        with soundfile.SoundFile(str(path), "w", 16_000, 1, subtype="PCM_16") as file:
+            while written < wanted:
+                sound = read_audio(sources[number % len(sources)], sample_rate=16_000, duration=60).mean(axis=0)
+                sound = soxr.resample(sound, 16_000 * speeds.uniform(0.9, 1.1), 16_000)[: wanted - written]
+                file.write(sound)
+                written, number = written + len(sound), number + 1
+        before, cpu = peak(), time.process_time()
+        found = base.diarize(path, SpeechSettings())
+    return {
+        "minutes": minutes,
+        "turns": len(found.turns),
+        "speakers": len(found.embeddings),
+        "before": before,
+        "peak": peak(),
+        "cpu": (time.process_time() - cpu) / (minutes * 60),
+    }
 
 
 def long_film(hours: float) -> dict:
@@ -137,7 +170,7 @@ def measure(*arguments: object) -> dict:
     from dubkit import process
 
     os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYANNOTE_METRICS_ENABLED": "0"}
-    out = process.run([sys.executable, __file__, "--one", json.dumps([str(a) for a in arguments])], timeout=3600)
+    out = process.run([sys.executable, __file__, "--one", json.dumps([str(a) for a in arguments])], timeout=4 * 3600)
     return json.loads(out.decode().strip().splitlines()[-1])
 
 
@@ -148,6 +181,8 @@ def one(arguments: list[str]) -> dict:
             return diarization(rest[0], Path(rest[1]), Path(rest[2]))
         if kind == "transcription":
             return transcription(*map(Path, rest))
+        if kind == "minutes":
+            return long_sound(float(rest[0]))
         return long_film(float(rest[0]))
     except DubkitError as error:
         return {"error": str(error)}
@@ -201,11 +236,19 @@ def tables() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--minutes", type=float, nargs="*", default=[])
     parser.add_argument("--hours", type=float)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     if options.one:
         print(json.dumps(one(json.loads(options.one))))
+        return
+    if options.minutes:
+        print("| minutes | turns | speakers | MB before | peak MB | CPU s a second |\n|---|---|---|---|---|---|")
+        for minutes in options.minutes:
+            r = measure("minutes", minutes)
+            print(f"| {minutes:g} | {r['turns']} | {r['speakers']} | {r['before']:.0f} | {r['peak']:.0f} | {r['cpu']:.2f} |",
+                  flush=True)  # fmt: skip
         return
     if options.hours:
         print(json.dumps(measure("long", options.hours), indent=1))

@@ -2,7 +2,8 @@
 
 ``python bench/voice.py [--shared ../shared] [--minutes 5 20]`` prints Markdown: the lines, coverage and loudness of
 film_a spoken by eSpeak NG, from its recorded stems and from its finished track, with the film's own sound ducked and
-with an M&E; and peak memory for films of other lengths.
+with an M&E; and peak memory for films of other lengths. ``--step HOURS`` dubs a film whose sound is at 44.1 kHz from a
+stem at 96 kHz and fails where a file is not exactly as long as the film, or a click in its last second is out of place.
 """
 
 from __future__ import annotations
@@ -143,12 +144,55 @@ def measure_memory(minutes: float) -> None:
         print(f"| {minutes:g} | {before / 1024:.0f} | {peak / 1024:.0f} | {time.perf_counter() - start:.0f} |")
 
 
+def check_step(hours: float) -> None:
+    """One line at the beginning, and one that ends in a click 0.3 s before the end of a film of ``hours``."""
+    import resource
+
+    import soundfile
+
+    length = round(hours * 3600)
+    with tempfile.TemporaryDirectory() as name:
+        folder, rng = Path(name), np.random.default_rng(0)
+        for file_name, rate, channels in (("original.flac", 44_100, 2), ("stem.flac", 96_000, 1)):
+            with soundfile.SoundFile(folder / file_name, "w", rate, channels, "PCM_16") as file:
+                for second in range(0, length, 10):
+                    block = rng.standard_normal((10 * rate, channels)) * (0.0003 if channels == 2 else 0)
+                    if second in (0, length - 10):
+                        block[4 * rate : 8 * rate] += 0.05 * rng.standard_normal((4 * rate, channels))
+                    if second == length - 10:
+                        block[round(9.7 * rate)] = 0.7
+                    file.write(block.astype(np.float32))
+        spans = [Segment(4.0, 8.0), Segment(length - 6.0, length - 0.2)]
+        turns = [Turn(f"T{i}", span, "ana") for i, span in enumerate(spans)]
+        start = time.process_time()
+        source = DubSource("es", stems={"ana": folder / "stem.flac"})
+        settings = VoiceSettings(level="keep", duck_db=0.0)
+        made = make_dub(source, turns, (), folder / "original.flac", length, folder / "dub", {}, settings)
+        print("| file | samples | expected | last click, samples from its place |\n|---|---|---|---|")
+        wrong = []
+        for path in (made.stems["ana"], made.dialogue, made.background, made.mix):
+            samples = soundfile.info(path).frames
+            with soundfile.SoundFile(path) as file:
+                file.seek(samples - RATE)
+                off = int(np.abs(file.read(dtype="float32", always_2d=True)[:, 0]).argmax()) - round(0.7 * RATE)
+            print(f"| {path.name} | {samples} | {length * RATE} | {off} |")
+            wrong += [path.name] if samples != length * RATE or abs(off) > 1 else []
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"\n{hours:g} h; {time.process_time() - start:.0f} CPU s, peak {peak:.0f} MB")
+    if wrong:
+        sys.exit(f"out of step: {', '.join(wrong)}")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--shared", type=Path, default=Path(__file__).resolve().parents[2] / "shared")
     parser.add_argument("--minutes", type=float, nargs="*", default=[])
+    parser.add_argument("--step", type=float)
     parser.add_argument("--memory", type=float)
     options = parser.parse_args()
+    if options.step:
+        check_step(options.step)
+        sys.exit()
     if options.memory:
         measure_memory(options.memory)
         sys.exit()

