@@ -91,7 +91,7 @@ def _bytes(folder: Path) -> int:
 
 def _score(pipeline: Pipeline, language: str, listener: Callable[[Event], None]) -> dict[str, Any] | None:
     """Lip sync of the finished film, on the faces that were given new lips; None where none of them is long enough."""
-    from dubkit.evaluate.lips import evaluate_dub
+    from dubkit.evaluate.dub import evaluate_dub
 
     listener(Event("start", "score", language))
     try:

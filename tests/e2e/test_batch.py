@@ -1,5 +1,6 @@
-"""A real catalogue of six short titles in two languages, made from the demo film and film_a: run whole; run again from
-nothing while it is killed at random, to the same bytes; with a corrupt title; with a title added later."""
+"""A real catalogue of short titles in two languages, made from the demo film and film_a: run whole; run again from nothing
+while it is killed at random, to the same bytes; with a corrupt title; with a title added later. "full" has six titles and
+listens; "short" has one, and is told who speaks."""
 
 import contextlib
 import hashlib
@@ -17,10 +18,9 @@ import pytest
 
 from dubkit.batch import status
 from dubkit.batch.run import open_ledger
-from tests.fakes.catalogue_films import add_title, make_catalogue
+from tests.fakes.catalogue_films import add_title, given_speech, make_catalogue
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a POSIX signal")]
-KILLS = 6
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +74,10 @@ def ends(catalogue):
 
 
 @pytest.mark.timeout(7200)
-def test_killed_resumed_corrupt_and_added(demo, shared, tmp_path):
-    whole = make_catalogue(tmp_path / "whole", demo, shared / "media")
+@pytest.mark.parametrize(("titles", "listen", "kills"), [(1, False, 4), (6, True, 6)], ids=["short", "full"])
+def test_killed_resumed_corrupt_and_added(demo, request, tmp_path, titles, listen, kills):
+    film_a = request.getfixturevalue("shared") / "media" if titles > 1 else None
+    whole = make_catalogue(tmp_path / "whole", demo, film_a, titles, listen=listen)
     corrupt = whole.parent / "broken.mp4"
     corrupt.write_bytes((whole.parent / "alone.mp4").read_bytes()[:5000])
     whole.write_text(
@@ -93,12 +95,12 @@ def test_killed_resumed_corrupt_and_added(demo, shared, tmp_path):
     ledger.close()
     assert {title for (title, _), row in rows.items() if row.state == "failed"} == {"corrupt"}
     assert "truncated or damaged" in rows["corrupt", ""].error
-    assert len(films(whole)) == 12
+    assert len(films(whole)) == 2 * titles
     sources = [entry for entry in ends(whole) if entry[1] is None]
     assert sorted(sources) == sorted(set(sources)), "source-side work once for a title, not once for a language"
 
     chance, kinds = random.Random(8), []
-    for number in range(KILLS):
+    for number in range(kills):
         process = start(killed)
         try:
             process.wait(chance.uniform(0.05, 0.4) * duration)
@@ -123,13 +125,15 @@ def test_killed_resumed_corrupt_and_added(demo, shared, tmp_path):
 
     before = len(events(whole))
     stems = {role: demo / f"demo.es.{role.lower()}.flac" for role in ("IRIS", "RUTH")}
-    late = add_title(whole.parent, "late", demo / "demo.mp4", demo / "demo.es.flac", stems, 5.4, 3.0)
-    healthy = whole.read_text().replace("broken.mp4", "alone.mp4")
-    whole.write_text(healthy + late)
+    late = add_title(whole.parent, "late", demo / "demo.mp4", demo / "demo.es.flac", stems, 5.4, 2.0)
+    late += given_speech(whole.parent, "late", demo / "demo.rttm", 5.4, 2.0)
+    speech = given_speech(whole.parent, "mended", demo / "demo.rttm", 0.4, 2.0)
+    mended = add_title(whole.parent, "mended", demo / "demo.mp4", demo / "demo.es.flac", stems, 0.4, 2.0, 1)
+    whole.write_text(whole.read_text().partition('\n[[title]]\ntitle = "corrupt"')[0] + mended + speech + late)
     code, said = finish(start(whole))
     assert code == 0, said
-    assert {event["title"] for event in events(whole)[before:]} == {"late", "corrupt"}, "only what is new or was mended"
-    assert len(films(whole)) == 15
+    assert {event["title"] for event in events(whole)[before:]} == {"late", "mended"}, "only what is new runs"
+    assert len(films(whole)) == 2 * titles + 3
     figures = {"whole": round(duration, 1), "kills": kinds}
     (tmp_path / "figures.json").write_text(json.dumps(figures))
     print(figures)  # noqa: T201

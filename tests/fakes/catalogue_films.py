@@ -9,7 +9,7 @@ import soundfile
 from dubkit.media.ffmpeg import ffmpeg_binary
 from dubkit.process import run
 
-WINDOWS = {"alone": (0.4, 5.0), "answer": (5.4, 3.4), "two": (9.2, 6.0), "away": (15.6, 4.4), "last": (19.6, 5.0)}
+WINDOWS = {"alone": (0.4, 4.6), "answer": (5.4, 3.4), "two": (9.2, 6.0), "away": (15.6, 4.4), "last": (19.6, 5.0)}
 HEAD = """schema = "dubkit.catalogue/1"
 language = "en"
 preset = "draft"
@@ -55,18 +55,19 @@ def add_title(
          "scale=-2:360", "-c:v", "libx264", "-preset", "veryfast", "-threads", "1", "-c:a", "aac", "-map_metadata", "-1",
          "-fflags", "+bitexact", small])  # fmt: skip
     cut_sound(dialogue, folder / f"{name}.es.flac", start, seconds)
-    for role, path in stems.items():
-        cut_sound(path, folder / f"{name}.{role}.flac", start, seconds)
-    tracks = ", ".join(f'{role} = "{name}.{role}.flac"' for role in stems)
+    speaking = [role for role, path in stems.items() if cut_sound(path, folder / f"{name}.{role}.flac", start, seconds)]
+    tracks = ", ".join(f'{role} = "{name}.{role}.flac"' for role in speaking)
     text = f'\n[[title]]\ntitle = "{name}"\nfilm = "{small.name}"\ntarget.es.dialogue = "{name}.es.flac"\n'
     return text + (f"target.pt.stems = {{ {tracks} }}\n" if languages > 1 else "")
 
 
-def cut_sound(source: Path, target: Path, start: float, seconds: float) -> None:
+def cut_sound(source: Path, target: Path, start: float, seconds: float) -> bool:
+    """Cuts a window out of a sound file; whether anything is heard in it."""
     with soundfile.SoundFile(source) as file:
         file.seek(min(round(start * file.samplerate), file.frames))
         samples = file.read(round(seconds * file.samplerate))
         soundfile.write(target, samples, file.samplerate, subtype="PCM_24", format="FLAC")
+        return bool(abs(samples).max(initial=0.0) > 0.01)
 
 
 def given_speech(folder: Path, name: str, rttm: Path, start: float, seconds: float) -> str:
