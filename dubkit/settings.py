@@ -100,8 +100,12 @@ class FacesSettings(Section):
 class CastSettings(Section):
     """Whose voice is whose face."""
 
-    speaking: str = Field("motion", description="active-speaker engine")
-    speaking_weights: str | None = None
+    speaking: str = Field(
+        "motion+sync", description="active-speaker engines whose evidence is summed: motion, sync, lr-asd, joined by +"
+    )
+    speaking_weights: str | None = Field(
+        None, description="weights path: for lr-asd where it is named, else an expert of your own for sync"
+    )
     min_margin: float = Field(
         1.0, ge=0, description="log-odds; below it a turn is undecided and only its sound is dubbed"
     )
@@ -172,6 +176,9 @@ class LipsSettings(Section):
     match_color: bool = True
     restore_detail: bool = True
     max_yaw: float = Field(55.0, ge=0, le=90, description="degrees; a face turned further is passed through")
+    without_landmarks: Literal["alter", "pass"] = Field(
+        "alter", description="a face without landmarks: altered as if upright in its box, or passed through untouched"
+    )
     min_face_px: int = Field(48, ge=16, description="face height in pixels below which the picture is passed through")
     reference: Literal["voice", "calm", "same"] = Field(
         "voice",

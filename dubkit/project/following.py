@@ -47,10 +47,11 @@ def follow_shots(work: Work, only: FrameRange | None) -> list[Path]:
 
 def _paths(work: Work, film: str, shots: tuple[Shot, ...]) -> list[Path]:
     """One file a shot, named by what its tracks depend on."""
+    from dubkit.project.engines_used import face_engines
     from dubkit.project.stages import STAGE
 
     settings = work.settings.faces.model_dump(exclude={"shots"})
-    digest = value_digest([film, settings, STAGE["faces"].version])[:16]
+    digest = value_digest([film, settings, face_engines(work.settings), STAGE["faces"].version])[:16]
     return [
         work.folder / "shots" / f"{shot.index:04}-{shot.frames.start:07}-{shot.frames.stop:07}-{digest}.npz"
         for shot in shots

@@ -14,7 +14,7 @@ from typing import Any
 
 from dubkit.errors import MediaError
 from dubkit.progress import Progress
-from dubkit.project import artefacts, reads
+from dubkit.project import artefacts, engines_used, reads
 from dubkit.project.events import Event, Listener
 from dubkit.project.schema import ProjectFile
 from dubkit.project.store import Store
@@ -179,7 +179,15 @@ def transcribe(work: Work) -> list[Path]:
 def faces(work: Work) -> list[Path]:
     from dubkit.project.following import all_tracks
 
-    return [artefacts.write_tracks(work.folder / "tracks.npz", all_tracks(work))]
+    tracks = all_tracks(work)
+    bare = sum(track.landmarks is None for track in tracks)
+    if bare:
+        work.say(
+            f"{bare} of {len(tracks)} faces have no landmarks ({work.settings.faces.detector} gives none): a turned head is "
+            f"not noticed, and such faces are altered or not as lips.without_landmarks says "
+            f'(now "{work.settings.lips.without_landmarks}"); faces.landmarks = "fan" or faces.detector = "centerface" gives them'
+        )
+    return [artefacts.write_tracks(work.folder / "tracks.npz", tracks)]
 
 
 def match(work: Work) -> list[Path]:
@@ -282,7 +290,9 @@ STAGES: tuple[Stage, ...] = (
         faces,
         ("ingest", "shots"),
         ("faces", "-faces.shots"),
+        version="2",
         part=_later("following", "follow_shots"),
+        weights=engines_used.face_engines,
     ),
     Stage(
         "match",
@@ -290,7 +300,9 @@ STAGES: tuple[Stage, ...] = (
         match,
         ("ingest", "shots", "diarize", "transcribe", "faces"),
         ("cast",),
+        version="2",
         values=reads.decisions,
+        weights=engines_used.speaking_weights,
     ),
     Stage(
         "adapt",

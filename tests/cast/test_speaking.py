@@ -9,9 +9,10 @@ import pytest
 import soundfile
 
 from dubkit.cast.base import SPEAKING, Face, score_speaking
+from dubkit.cast.cutting import cut
 from dubkit.cast.motion import Motion, mouth_motion
 from dubkit.engines import create
-from dubkit.errors import EngineUnavailable, InputError, WeightsError
+from dubkit.errors import EngineUnavailable, InputError, SettingsError, WeightsError
 from dubkit.faces.centerface import CenterFace
 from dubkit.settings import CastSettings
 from dubkit.types import FaceTrack, Segment, Turn
@@ -136,16 +137,60 @@ def film(tmp_path):
 def test_only_tracks_near_a_turn_are_scored_and_every_frame_has_a_score(film):
     reader, track, sound = film
     far = FaceTrack("far", 1, np.arange(0, 5), *(getattr(track, k)[:5] for k in ("boxes", "scores", "observed")))
-    (score,) = score_speaking(reader, [track, far], [Turn("t", Segment(2.3, 2.4), "v")], sound, CastSettings())
+    turns = [Turn("t", Segment(2.3, 2.4), "v")]
+    (score,) = score_speaking(reader, [track, far], turns, sound, CastSettings(speaking="motion"))
     assert score.track_id == "s0000f00" and score.engine == "motion" and len(score.scores) == 60
     assert score_speaking(reader, [track], [], sound, CastSettings()) == ()
+
+
+def test_engines_are_joined_by_plus_and_give_a_score_each(film):
+    reader, track, sound = film
+    turns = [Turn("t", Segment(0, 2.4), "v")]
+    both = score_speaking(reader, [track], turns, sound, CastSettings(speaking="motion+sync"))
+    assert [score.engine for score in both] == ["motion", "sync"]
+    (alone,) = score_speaking(reader, [track], turns, sound, CastSettings(speaking="motion"))
+    assert both[0].scores.tolist() == alone.scores.tolist()
+    with pytest.raises(SettingsError, match="twice"):
+        score_speaking(reader, [track], turns, sound, CastSettings(speaking="motion+motion"))
+    with pytest.raises(SettingsError, match="lr-asd"):
+        score_speaking(reader, [track], turns, sound, CastSettings(speaking="motion+lips"))
+
+
+def test_a_long_face_is_scored_in_pieces_and_every_frame_once(film, monkeypatch):
+    reader, track, sound = film
+    monkeypatch.setattr("dubkit.cast.base.LONGEST", 25)
+    (score,) = score_speaking(
+        reader, [track], [Turn("t", Segment(0, 2.4), "v")], sound, CastSettings(speaking="motion")
+    )
+    assert score.frames.tolist() == list(range(60)) and score.scores.shape == (60,)
+
+
+@pytest.mark.parametrize("shape", [(360, 640), (1080, 1920), (2160, 3840)])
+def test_a_cut_out_face_is_averaged_and_in_its_place_at_every_size(shape):
+    """A face of a quarter of the picture, fine stripes beside it: the cut shows the same at 360 and at 2160 lines."""
+    height, width = shape
+    k = height // 360
+    small = pasted(noise(360, 640), heads(120)[0], 200, 100)
+    big = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    big[:, ::2] = (big[:, ::2].astype(int) * 3 // 4 if k > 1 else big[:, ::2]).astype(
+        np.uint8
+    )  # aliases if pixels are skipped
+    big = big if k == 1 else np.clip(big.astype(int) * 8 / 7, 0, 255).astype(np.uint8)
+    frame = next(iter(MemoryFilm([big]).read()))
+    matrix = np.array([[0.8, 0, -0.8 * 200], [0, 0.8, -0.8 * 100]])
+    matrix[:, :2] /= k
+    reference = cv2.resize(heads(120)[0], (96, 96), interpolation=cv2.INTER_AREA).astype(int)
+    found = cut(frame, matrix, (96, 96), True).astype(int)
+    assert np.abs(found - reference)[4:-4, 4:-4].mean() < 9
+    grey = cut(frame, matrix, (96, 96), False)
+    assert grey.shape == (96, 96) and np.corrcoef(grey.ravel(), reference.mean(axis=2).ravel())[0, 1] > 0.98
 
 
 def test_a_face_that_hangs_over_the_edge_is_scored(film):
     reader, track, sound = film
     outside = FaceTrack("edge", 0, track.frames, track.boxes - [180, 60, 180, 60], track.scores, track.observed)
-    (score,) = score_speaking(reader, [outside], [Turn("t", Segment(0, 2), "v")], sound, CastSettings())
-    assert np.isfinite(score.scores).all()
+    for score in score_speaking(reader, [outside], [Turn("t", Segment(0, 2), "v")], sound, CastSettings()):
+        assert np.isfinite(score.scores).all() and len(score.scores) == 60
 
 
 def test_sound_of_another_rate_is_refused(film, tmp_path):
