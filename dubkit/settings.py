@@ -41,6 +41,9 @@ class SpeechSettings(Section):
     )
     diarization: str | None = Field(None, description="an RTTM file that replaces the diarizer")
     diarization_id: str | None = Field(None, description="which recording of that file, where it holds several")
+    known_voices: tuple[str, ...] = Field(
+        (), description="projects of other reels or episodes (reel1.dub.toml): their speakers keep their names here"
+    )
     num_speakers: int | None = Field(None, ge=1, description="exact number of speakers, where the engine takes it")
     min_speakers: int | None = Field(None, ge=1)
     max_speakers: int | None = Field(None, ge=1)
@@ -180,6 +183,7 @@ class LipsSettings(Section):
         "alter", description="a face without landmarks: altered as if upright in its box, or passed through untouched"
     )
     min_face_px: int = Field(48, ge=16, description="face height in pixels below which the picture is passed through")
+    restorer: str | None = Field(None, description="path of a face restorer in ONNX (GFPGAN's interface) that sharpens new faces")
     reference: Literal["voice", "calm", "same"] = Field(
         "voice",
         description="the face shown beside each frame: the actor in that pose with a mouth as open as the voice is loud (voice), "
@@ -187,7 +191,8 @@ class LipsSettings(Section):
     )
     close_in_silence: bool = Field(True, description="close the lips where the dub is silent and the actor spoke")
     adapt: Literal["off", "auto", "on"] = Field(
-        "off", description="fine-tune the generator on each actor's own footage, kept only where that helps; auto: on a GPU"
+        "off",
+        description="fine-tune the generator on each actor's own footage, kept only where that helps; auto: on a GPU",
     )
 
 

@@ -8,6 +8,7 @@ engine tries again with half of it.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -44,4 +45,9 @@ GENERATORS = {
 
 def generator(settings: LipsSettings) -> Generator:
     """The generator that the settings name. Raises SettingsError, EngineUnavailable or WeightsError."""
-    return create("lip engine", GENERATORS, settings.engine, settings=settings)
+    paint = create("lip engine", GENERATORS, settings.engine, settings=settings)
+    if settings.restorer is None:
+        return paint
+    from dubkit.lips.restore import Restored
+
+    return Restored(paint, Path(settings.restorer).expanduser())

@@ -7,10 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dubkit.errors import WeightsError
 from dubkit.weights import describe, resolve
 
 if TYPE_CHECKING:
     from dubkit.lips.models.wav2lip import Wav2Lip
+    from dubkit.settings import LipsSettings
 
 _TOLD = ("note", "limits", "steps", "data")  # of the meta.json beside the weights, for the report
 
@@ -18,6 +20,19 @@ _TOLD = ("note", "limits", "steps", "data")  # of the meta.json beside the weigh
 def weights_digest(name: str) -> str:
     """``sha256:…`` of the weight file that ``lips.weights`` means. Raises WeightsError."""
     return str(_facts(resolve(name))["weights_digest"])
+
+
+def network_digests(settings: LipsSettings) -> dict[str, str]:
+    """Name → digest of every network that the lips of these settings go through. Raises WeightsError."""
+    found = {settings.weights: weights_digest(settings.weights)}
+    if settings.restorer is not None:
+        path = Path(settings.restorer).expanduser()
+        if not path.is_file():
+            raise WeightsError(
+                f"there is no face restorer at {path}; give an ONNX file in lips.restorer, or leave it empty"
+            )
+        found[settings.restorer] = str(_facts(path)["weights_digest"])
+    return found
 
 
 def load_generator(name: str) -> tuple[Wav2Lip, dict[str, object]]:

@@ -136,7 +136,7 @@ def make_some_lips(work: Work, frames: FrameRange) -> None:
 
 def _paint(work: Work, only: FrameRange | None) -> dict[LipJob, Path]:
     """Runs the jobs (that begin in ``only``) whose files are missing; every job of the film and its file."""
-    from dubkit.lips.checkpoint import weights_digest
+    from dubkit.lips.checkpoint import network_digests
     from dubkit.lips.engine import run_jobs
     from dubkit.lips.jobs import plan_jobs, speech_digest
     from dubkit.media.reader import FrameReader
@@ -150,7 +150,7 @@ def _paint(work: Work, only: FrameRange | None) -> dict[LipJob, Path]:
     jobs = plan_jobs(
         work.assignments(), lines, turns, work.shots(), tracks, media.video.rate,
         settings.model_copy(update={"adapt": "off"}),  # what it leads to is told by the weights
-        voice=speech_digest(voice), constants={"film": media.digest, "weights": weights_digest(settings.weights)},
+        voice=speech_digest(voice), constants={"film": media.digest, **network_digests(settings)},
     )  # fmt: skip
     adapted = adapted_weights(work)
     jobs = tuple(

@@ -42,6 +42,21 @@ def replacement(section: str, key: str) -> Callable[[ProjectFile, Settings, str 
     return files
 
 
+def known_voices(project: ProjectFile, settings: Settings) -> dict[str, Path]:
+    """The file of speaker embeddings of every project (or of every such file) in ``speech.known_voices``."""
+    found = {}
+    for written in settings.speech.known_voices:
+        path = project.resolve(written)
+        if path.suffix == ".toml":
+            path = ProjectFile(path, project.project).folder / "diarize" / "embeddings.npz"
+        found[f"speech.known_voices {written}"] = path
+    return found
+
+
+def diarization_files(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:
+    return replacement("speech", "diarization")(project, settings, language) | known_voices(project, settings)
+
+
 def target_files(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:
     return {name: project.resolve(path) for name, path in project.project.target[language].files().items()}
 
@@ -59,7 +74,12 @@ def decisions(project: ProjectFile, language: str | None) -> dict[str, Any]:
 
 
 def voices(project: ProjectFile, language: str | None) -> dict[str, Any]:
+    from dubkit.voice.casting import offers
+
+    spoken = project.project.target[language].subtitles
     return {
+        # A voice that is installed later makes stale what "auto" may have to speak.
+        "installed": [offer.voice for offer in offers("auto", language)] if spoken else [],
         "voices": [[m.name, list(m.speakers), m.voice_for(language)] for m in project.project.cast],
         "target": {k: sorted(v) if isinstance(v, dict) else bool(v) for k, v in project.project.target[language]},
     }
@@ -81,6 +101,6 @@ def lip_code(project: ProjectFile, language: str | None) -> dict[str, Any]:
 
 
 def lip_weights(settings: Settings) -> dict[str, str]:
-    from dubkit.lips.checkpoint import weights_digest
+    from dubkit.lips.checkpoint import network_digests
 
-    return {settings.lips.weights: weights_digest(settings.lips.weights)}
+    return network_digests(settings.lips)
