@@ -194,9 +194,10 @@ def measure(
     threads: Threads = 0,
 ) -> None:  # fmt: skip
     """The tables of docs/training.md on people that were held out: expert, generators, pictures."""
+    from dubkit.train.runs import use_threads
     from dubkit.train.tables import all_tables, as_markdown
 
-    _use(threads)
+    use_threads(threads)
     named = dict(text.split("=", 1) for text in model or [])
     found = all_tables(
         shards, {name: Path(path) for name, path in named.items()}, expert, pairs, clips, shifted, inception
@@ -221,9 +222,10 @@ def adapt(
     """Try adaptation on one person of the shards and print what it gave (films: `dubkit adapt`)."""
     from dubkit.lips.adapt import adapt
     from dubkit.lips.models.loading import BUNDLED_GENERATOR, load_generator
+    from dubkit.train.runs import use_threads
     from dubkit.train.tables import footage_of
 
-    _use(threads)
+    use_threads(threads)
     _, told = adapt(load_generator(model or BUNDLED_GENERATOR), _expert(expert), footage_of(shards, person, seconds),
                     steps=steps, layers=layers, device=device)  # fmt: skip
     for field in fields(told):
@@ -267,20 +269,11 @@ def _settings(settings: Any, shards: Path, share: list[str] | None, given: list[
 
 
 def _how(steps: int, minutes: float, check_every: int, device: str, bf16: bool, accumulate: int, threads: int) -> dict:
-    from dubkit.train.runs import Compute
+    from dubkit.train.runs import Compute, use_threads
 
-    _use(threads)
+    use_threads(threads)
     compute = Compute(device, "bf16" if bf16 else "fp32", accumulate)
     return {"steps": steps, "minutes": minutes, "check_every": check_every, "compute": compute, "report": print}
-
-
-def _use(threads: int) -> None:
-    import cv2
-    import torch
-
-    if threads:
-        torch.set_num_threads(threads)
-        cv2.setNumThreads(threads)
 
 
 def _expert(path: Path | None):

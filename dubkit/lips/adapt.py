@@ -24,7 +24,7 @@ from dubkit.lips.models.expert import FRAMES, mouth_stack
 from dubkit.lips.models.wav2lip import Wav2Lip, picture_tensor, shown_to_network
 from dubkit.progress import Progress, silent
 
-CODE = "1"
+CODE = "2"
 """Raised when the same footage gives other weights."""
 
 FEWEST_SEEN, FEWEST_HELD = 50, 12  # frames at 25 fps
@@ -89,6 +89,7 @@ def adapt(model: Wav2Lip, expert: SyncExpert, footage: Sequence[Footage], *, ste
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate)
     weights = mouth_weights(model.config.size, 8.0).to(device)
     for step in range(steps):
+        optimizer.param_groups[0]["lr"] = learning_rate * (1 - step / steps)  # the noise of small batches dies out
         voices, shown, real, choices = actor.draw(rng, windows_a_step)
         made = tuned(voices, shown)
         l1 = weighted_l1(made, real, weights) + 0.5 * edge_l1(made, real, weights)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import nn
@@ -180,6 +181,13 @@ class Average(nn.Module):
             mine.lerp_(theirs, 1 - decay)
         for mine, theirs in zip(self.model.buffers(), model.buffers(), strict=True):
             mine.copy_(theirs)
+
+
+def use_threads(count: int) -> None:
+    """CPU threads of torch and OpenCV; 0 leaves them as they are."""
+    if count:
+        torch.set_num_threads(count)
+        cv2.setNumThreads(count)
 
 
 def learning_rate(highest: float, warmup: int, step: int, steps: int) -> float:
