@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from dubkit.errors import MediaError
+from dubkit.errors import InputError, MediaError
 from dubkit.progress import Progress
 from dubkit.project import artefacts, engines_used, reads
 from dubkit.project.events import Event, Listener
@@ -148,12 +148,24 @@ def shots(work: Work) -> list[Path]:
 
 def diarize(work: Work) -> list[Path]:
     from dubkit.speech import base, rttm, voices
+    from dubkit.speech import turns as turn_tools
 
     turns, vectors = work.folder / "turns.json", work.folder / "embeddings.npz"
     old = artefacts.read_json(turns, tuple[Turn, ...]) if turns.exists() else ()
     known = artefacts.read_arrays(vectors) if vectors.exists() else {}
-    found = base.diarize(work.analysis_audio(), reads.resolved(work.project, work.settings).speech, work.progress)
-    found = voices.continued(found, old, known)
+    elsewhere: dict[str, Any] = {}
+    for setting, path in reads.known_voices(work.project, work.settings).items():
+        if not path.is_file():
+            raise InputError(
+                f"{setting}: no voices at {path}; first give that film:  dubkit dub PROJECT --until diarize"
+            )
+        elsewhere = artefacts.read_arrays(path) | elsewhere
+    settings = reads.resolved(work.project, work.settings).speech
+    found = base.diarize(work.analysis_audio(), settings, work.progress)
+    if settings.diarization:  # the names in a person's file stay what they are
+        found = replace(found, turns=turn_tools.keep_ids(old, found.turns))
+    else:
+        found = voices.continued(found, old, known, elsewhere)
     return [
         artefacts.write_json(turns, found.turns, tuple[Turn, ...]),
         artefacts.write_json(work.folder / "exclusive.json", found.exclusive, tuple[Turn, ...]),
@@ -257,7 +269,7 @@ def _later(module: str, function: str) -> Callable[[Work, FrameRange], Any]:
 
 # A setting of the speech section that is not named here makes both of its stages stale when it changes.
 _ONLY_DIARIZE = (
-    "diarizer", "diarizer_model", "diarization", "diarization_id", "num_speakers", "min_speakers", "max_speakers",
+    "diarizer", "diarizer_model", "known_voices", "diarization", "diarization_id", "num_speakers", "min_speakers", "max_speakers",
     "segmentation_step", "speaker_distance", "merge_gap", "min_turn",
 )  # fmt: skip
 _ONLY_TRANSCRIBE = (
@@ -273,7 +285,8 @@ STAGES: tuple[Stage, ...] = (
         diarize,
         ("ingest",),
         ("speech", "-speech.device", *(f"-speech.{key}" for key in _ONLY_TRANSCRIBE)),
-        files=reads.replacement("speech", "diarization"),
+        version="2",
+        files=reads.diarization_files,
     ),
     Stage(
         "transcribe",

@@ -65,18 +65,25 @@ def renamed(diarization: Diarization, names: Mapping[str, str], taken: Sequence[
 
 
 def continued(
-    found: Diarization, old: Sequence[Turn] = (), known: Mapping[str, np.ndarray] | None = None
+    found: Diarization,
+    old: Sequence[Turn] = (),
+    known: Mapping[str, np.ndarray] | None = None,
+    elsewhere: Mapping[str, np.ndarray] | None = None,
 ) -> Diarization:
     """``found`` under the speaker names and turn ids of what was there before.
 
-    ``old``: the turns of an earlier run on the same film; their time decides. ``known``: speaker embeddings of this
-    or other films, for the speakers that time did not settle. Nobody new gets the name of somebody known.
+    ``elsewhere``: speaker embeddings of other films, whose names win: that is what they were given for. ``old``: the
+    turns of an earlier run on the same film; for everybody else their time decides. ``known``: embeddings of that run,
+    for the speakers that time did not settle. Nobody new gets the name of somebody known.
     """
-    names = by_time(old, found.turns)
+    elsewhere, known = elsewhere or {}, known or {}
+    names = by_voice(elsewhere, found.embeddings)
+    here = [turn for turn in old if turn.speaker not in elsewhere]
+    names |= by_time(here, [turn for turn in found.turns if turn.speaker not in names])
     rest = {name: vector for name, vector in found.embeddings.items() if name not in names}
-    strangers = {name: vector for name, vector in (known or {}).items() if name not in names.values()}
-    names |= by_voice(strangers, rest)
-    new = renamed(found, names, [*(turn.speaker for turn in old), *(known or {})])
+    taken = {*elsewhere, *names.values()}
+    names |= by_voice({name: vector for name, vector in known.items() if name not in taken}, rest)
+    new = renamed(found, names, [*elsewhere, *known, *(turn.speaker for turn in old)])
     return replace(new, turns=keep_ids(old, new.turns))
 
 
