@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterator
 from html import escape
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from dubkit.batch.ledger import Ledger
-from dubkit.batch.status import UnitStatus, units
+from dubkit.batch.status import UnitStatus, titles
 from dubkit.batch.titles import batch_folder
 from dubkit.files import atomic_write
 
@@ -38,7 +37,7 @@ td.title { white-space: nowrap; } .failed { color: #c33; } .waiting, .running { 
 
 def write_batch_report(catalogue: Path, ledger: Ledger) -> tuple[Path, Path]:
     """Writes ``report.csv`` and ``report.html`` into the batch's folder."""
-    rows, folder = list(_rows(units(ledger))), batch_folder(catalogue)
+    rows, folder = list(_rows(ledger)), batch_folder(catalogue)
     buffer = io.StringIO(newline="")
     writer = csv.DictWriter(buffer, COLUMNS, extrasaction="ignore", lineterminator="\r\n")
     writer.writeheader()
@@ -48,10 +47,9 @@ def write_batch_report(catalogue: Path, ledger: Ledger) -> tuple[Path, Path]:
     return folder / "report.csv", folder / "report.html"
 
 
-def _rows(found: Iterable[UnitStatus]) -> Iterable[dict[str, Any]]:
+def _rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
     """One row a dub. What the source side took stands beside each of its dubs; it was spent once for all of them."""
-    for _, group in groupby(found, key=lambda unit: unit.title):
-        source, *dubs = group
+    for source, dubs in titles(ledger):
         yield from (_row(dub, source) for dub in dubs)
         if not dubs:  # a project file that cannot be read has no dubs to show
             yield _row(source, source) | {"language": "(all)"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from dubkit.batch.graph import STEPS
@@ -61,6 +62,13 @@ def units(ledger: Ledger, only: str = "") -> Iterator[UnitStatus]:
     for title, language, priority, state, step, attempts, wall, cpu, error, facts in rows:
         name = "" if state == "done" else STEPS[step].name
         yield UnitStatus(title, language, priority, state, name, attempts, wall, cpu, error, json.loads(facts))
+
+
+def titles(ledger: Ledger) -> Iterator[tuple[UnitStatus, list[UnitStatus]]]:
+    """Every title's source side and its dubs."""
+    for _, group in groupby(units(ledger), key=lambda unit: unit.title):
+        source, *dubs = group
+        yield source, dubs
 
 
 def source_error(ledger: Ledger, title: str) -> str:

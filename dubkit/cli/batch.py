@@ -69,6 +69,7 @@ def plan(catalogue: _Catalogue) -> None:
     from dubkit.batch.titles import batch_folder
 
     found = plan_catalogue(catalogue)
+    _print_titles(catalogue)
     table = Table("step", "left", "done", "film", "processor time", "from")
     for row in found.steps:
         table.add_row(
@@ -85,6 +86,32 @@ def plan(catalogue: _Catalogue) -> None:
         f"about {time_text(found.cpu)} of processor time{guess}; {found.disk / 2**30:.1f} GiB of disk, "
         f"{free / 2**30:.1f} GiB are free", highlight=False,
     )  # fmt: skip
+
+
+def _print_titles(catalogue: Path) -> None:
+    """A row for each title of which something is left: what will run and what is done."""
+    from dubkit.batch import status as ask
+    from dubkit.batch.run import open_ledger
+
+    ledger, more = open_ledger(catalogue), 0
+    table = Table("title", "film", "source side", "to dub", "done")
+    for source, dubs in ask.titles(ledger):
+        left = [dub.language for dub in dubs if dub.state != "done"]
+        if source.state == "done" and not left:
+            continue
+        if table.row_count == _MANY:
+            more += 1
+            continue
+        table.add_row(
+            source.title, time_text(source.facts["seconds"]) if source.facts.get("seconds") else "",
+            "done" if source.state == "done" else "to do", " ".join(left),
+            " ".join(dub.language for dub in dubs if dub.state == "done"),
+        )  # fmt: skip
+    ledger.close()
+    if table.row_count:
+        out.print(table)
+    if more:
+        out.print(f"... and {more} titles more", style="dim")
 
 
 @app.command()
