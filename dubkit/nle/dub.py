@@ -31,7 +31,7 @@ from dubkit.nle.uses import Refusal, Scope, visible
 from dubkit.progress import Progress, silent
 from dubkit.types import FrameRange
 
-SCHEMA = "dubkit.nle/1"
+SCHEMA = "dubkit.nle/2"
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,10 +129,23 @@ def dub_track(timeline: Timeline, name: str):
 def piece_sound(
     piece: Piece, rate: Fraction, channels: int, timeline: Timeline, silent_media: bool, script: Script
 ) -> np.ndarray:
-    """The original sound of a piece: the media's own, or the timeline's where the media is silent (separate sound)."""
+    """The original sound of a piece: the media's own, or the timeline's where the media is silent (separate sound).
+
+    A dub in timeline time has nothing for the handles, so they are silent here as well: speech heard there would be a line that
+    the dub leaves too short, and one clip's last words would run into the next clip's first.
+    """
     seconds = piece.length / rate
     if not silent_media:
-        return read_sound(piece.media, piece.source_start, seconds, channels, piece.speed)
+        out = read_sound(piece.media, piece.source_start, seconds, channels, piece.speed)
+        if script.time == "timeline":
+            shown = np.zeros(out.shape[1], bool)
+            for use in piece.uses:
+                first, past = (
+                    sample_at((f - piece.at) / rate, SAMPLE_RATE) for f in (use.record.start, use.record.stop)
+                )
+                shown[first:past] = True
+            out[:, ~shown] = 0
+        return out
     theirs = [
         t
         for t in timeline.of_kind("audio")

@@ -176,6 +176,18 @@ def test_a_dub_in_media_time(film, dialogue, tmp_path):
     assert abs(sample_numbers(heard)[10] - (sample_at(95 / RATE, 48000) + 10) % 65536) <= 1
 
 
+@pytest.mark.parametrize(("time", "loud"), [("timeline", [False, True, False]), ("media", [True, True, True])])
+def test_handles_are_heard_only_where_the_dub_reaches_them(time, loud, film, dialogue, tmp_path):
+    """Else the words of the original in a handle would be a line that the dub leaves too short."""
+    fake = FakeDubber()
+    script = Script(dialogue=dialogue, time=time)
+    result = dub_timeline(cut(film), Order("es", script, handles=10), tmp_path, fake)
+    use, length = result.placed[0], len(result.placed[0].record)
+    edges = [use.first // 2, use.first + length // 2, use.first + length + 5]  # frames of the first piece, in the reel
+    heard = [read_sound(fake.requests[0].film, frame / RATE, 1 / RATE, 2).any() for frame in edges]
+    assert heard == loud
+
+
 def test_silent_media_sound_like_the_timeline(dialogue, tmp_path):
     mute = make_film(tmp_path / "mute.mov", RATE, 100, sound=False)
     picture = Clip("picture", FrameRange(10, 50), mute)
@@ -224,10 +236,12 @@ def test_the_reel_holds_the_very_pixels_of_the_media(film, dialogue, tmp_path):
 
     fake = FakeDubber()
     dub_timeline(cut(film), Order("es", Script(dialogue=dialogue), handles=0), tmp_path, fake)
+
     def planes(path):
         return [
             np.concatenate([np.asarray(p).ravel() for p in f.to_ndarray()]) for f in av.open(str(path)).decode(video=0)
         ]
+
     source, reel = planes(film), planes(fake.requests[0].film)
     for i, n in enumerate([*range(50, 60), *range(100, 130), *range(20, 30)]):
         assert np.array_equal(reel[i], source[n])
