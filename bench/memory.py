@@ -7,8 +7,8 @@ the same work, so whatever is larger in the longer film grows with its length. E
 the table shows the largest resident memory (dubkit and the ffmpeg it starts) while each stage ran, as it is and without
 the model weights. The preset is ``draft`` with x264's fastest setting: that spends the least memory which does *not* depend
 on the length, so it is the hardest for the ratio. ``--given``: who speaks when comes from the demo's own RTTM and no words
-are transcribed, which saves most of the time; ``bench/speech.py`` measures those two stages over 10, 20 and 40 minutes. ``--lines 1`` moves
-the lips of one turn a minute only: jobs are painted one after the other, and more of them in a minute need no more memory.
+are transcribed, which saves most of the time; ``bench/speech.py`` measures those two stages over 10, 20 and 40 minutes. ``--seconds``
+shows less of the demo film in every minute, for a machine with little time.
 """
 
 from __future__ import annotations
@@ -35,28 +35,30 @@ SETTINGS = ("render.speed=ultrafast",)
 GIVEN = ('speech.diarization="film.rttm"', 'speech.transcriber="none"')
 
 
-def one_minute(film: Path, dialogue: Path, minute: tuple[Path, Path], height: int) -> None:
-    """The demo film and its dub, each prolonged to exactly 60 s. No B-frames, lossless sound: copies join exactly."""
+def one_minute(film: Path, dialogue: Path, minute: tuple[Path, Path], height: int, seconds: float) -> None:
+    """The demo film and its dub, prolonged to exactly 60 s. No B-frames, lossless sound: copies join exactly."""
     rate = probe(film).video.rate
     if 60 * rate != int(60 * rate):
         raise SystemExit(f"a minute at {rate} frames a second is no whole number of frames")
-    source = ffmpeg.input(url(film))
+    source = ffmpeg.input(url(film), t=seconds)
     picture = source.video.filter("scale", -2, height).filter("tpad", stop=-1, color="gray")
     run_graph(ffmpeg.output(
         picture, source.audio.filter("apad"), url(minute[0]), t=60, acodec="flac", vcodec="libx264",
         preset="ultrafast", crf=20, bf=0, g=50,
     ))  # fmt: skip
-    sound = ffmpeg.input(url(dialogue)).audio.filter("apad")
+    sound = ffmpeg.input(url(dialogue), t=seconds).audio.filter("apad")
     run_graph(ffmpeg.output(sound, url(minute[1]), t=60))
 
 
-def turns(rttm: Path, target: Path, minutes: int, most: int | None) -> None:
-    """The demo's RTTM, or its first ``most`` turns, once for every minute."""
+def turns(rttm: Path, target: Path, minutes: int, seconds: float) -> None:
+    """The demo's RTTM up to ``seconds``, once for every minute."""
     lines = []
     for minute in range(minutes):
-        for line in rttm.read_text("utf-8").splitlines()[:most]:
-            words = line.split()
-            lines.append(" ".join([*words[:3], f"{60 * minute + float(words[3]):.3f}", *words[4:]]))
+        for words in map(str.split, rttm.read_text("utf-8").splitlines()):
+            start, length = float(words[3]), float(words[4])
+            if start < seconds:
+                length = min(length, seconds - start)
+                lines.append(" ".join([*words[:3], f"{60 * minute + start:.3f}", f"{length:.3f}", *words[5:]]))
     target.write_text("\n".join(lines) + "\n", "utf-8")
 
 
@@ -119,7 +121,9 @@ def main() -> None:
     arguments.add_argument("--minutes", type=int, nargs="+", default=[1, 10])
     arguments.add_argument("--height", type=int, default=1080)
     arguments.add_argument("--given", action="store_true", help="the turns are given, and nothing is transcribed")
-    arguments.add_argument("--lines", type=int, help="with --given: only so many turns a minute; none: all")
+    arguments.add_argument(
+        "--seconds", type=float, default=60.0, help="of the demo film in every minute; the rest is grey"
+    )
     arguments.add_argument("--folder", type=Path, help="keep films and artefacts here; none: a temporary folder")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -129,7 +133,7 @@ def main() -> None:
         minute = folder / "minute.mkv", folder / "minute.flac"
         if not minute[1].exists():
             demo = make_demo(folder / "demo")
-            one_minute(demo.film, demo.dialogue, minute, given.height)
+            one_minute(demo.film, demo.dialogue, minute, given.height, given.seconds)
         rows = {}
         for minutes in given.minutes:
             here = folder / f"{minutes}"
@@ -144,7 +148,7 @@ def main() -> None:
             )
             found = probe(here / "film.mkv")
             print(f"{minutes} min: {found.video.num_frames} frames {found.video.display_size}", flush=True)
-            turns(rttm, here / "film.rttm", minutes, given.lines)
+            turns(rttm, here / "film.rttm", minutes, given.seconds)
             rows[minutes] = measure(project, SETTINGS + (GIVEN if given.given else ()))
     report(rows, weights_bytes())
 
