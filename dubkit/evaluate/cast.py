@@ -7,6 +7,8 @@ The truth is a JSON file::
      "turns": [{"speaker": "marc", "start": 0.0, "end": 1.2, "region": [x0, y0, x1, y1] or null}, …],
      "tracks": [{"person": "marc", "frames": [0, 125], "boxes": [[x0, y0, x1, y1], …]}, …]}      (optional)
 
+or, in place of ``tracks``, ``"boxes": [{"marc": [x0, y0, x1, y1]}, …]``, the faces of every frame, as the demo has them.
+
 ``region`` is where in the picture the speaker's face is, in source pixels; null means off screen. Lines are compared by
 time, frame by frame, so a diarizer may have split or merged them. Tracks are scored by the package motmetrics (IDF1 of
 Ristani et al. 2016, MOTA of Bernardin & Stiefelhagen 2008) at an overlap of one half.
@@ -92,8 +94,8 @@ def score_cast(
     }
     result |= score_shots(truth["shots"], shots)
     result["least_coverage"] = min((row["coverage"] for row in rows if row["coverage"] is not None), default=None)
-    if truth.get("tracks"):
-        result |= score_tracks(truth["tracks"], tracks)
+    if real := truth_tracks(truth):
+        result |= score_tracks(real, tracks)
     return result | {"turns": rows}
 
 
@@ -106,6 +108,24 @@ def score_shots(truth: Sequence[Mapping[str, Any]], shots: Sequence[Shot]) -> di
         "shots_missed": sorted(expected - found),
         "shots_invented": sorted(found - expected),
     }
+
+
+def truth_tracks(truth: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The truth's ``tracks``; or, from its ``boxes`` (each frame's faces, name → box), one for each face and shot."""
+    if truth.get("tracks") or not truth.get("boxes"):
+        return truth.get("tracks") or []
+    found = []
+    for shot in truth["shots"]:
+        running: dict[str, dict[str, Any]] = {}
+        for frame in range(*shot["frames"]):
+            for person, box in truth["boxes"][frame].items():
+                track = running.get(person)
+                if track is None or track["frames"][1] != frame:
+                    track = running[person] = {"person": person, "frames": [frame, frame], "boxes": []}
+                    found.append(track)
+                track["frames"][1] = frame + 1
+                track["boxes"].append(box)
+    return found
 
 
 def score_tracks(truth: Sequence[Mapping[str, Any]], tracks: Sequence[FaceTrack]) -> dict[str, float]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dubkit.errors import InputError
-from dubkit.evaluate.cast import load_truth, score_cast, score_shots, score_tracks
+from dubkit.evaluate.cast import load_truth, score_cast, score_shots, score_tracks, truth_tracks
 from dubkit.types import Assignment, FaceTrack, FrameRange, Shot
 
 LEFT, RIGHT = [0, 0, 320, 360], [320, 0, 640, 360]
@@ -103,6 +103,16 @@ def test_tracks_by_a_strangers_arithmetic():
     broken = score_tracks(real, [track("a", 0, 0, 25, 100), track("b", 0, 25, 50, 100)])
     assert broken["track_idf1"] == pytest.approx(0.5) and broken["track_num_switches"] == 1
     assert score_tracks(real, [track("a", 0, 0, 50, 300)])["track_recall"] == 0.0
+
+
+def test_faces_of_every_frame_become_tracks_that_no_cut_joins():
+    boxes = [{"x": [100, 100, 160, 180]} if i != 70 else {} for i in range(100)]
+    boxes[3]["y"] = [400, 100, 460, 180]
+    found = truth_tracks(truth() | {"boxes": boxes})
+    assert [(t["person"], t["frames"], len(t["boxes"])) for t in found] == [
+        ("x", [0, 50], 50), ("y", [3, 4], 1), ("x", [50, 70], 20), ("x", [71, 100], 29),
+    ]  # fmt: skip
+    assert truth_tracks(truth()) == []
 
 
 @pytest.mark.parametrize(
