@@ -19,6 +19,8 @@ ENOUGH = 0.3  # share of the shorter of cue and line that both must cover
 NEAR = 0.6  # seconds that a cue may miss its line by, where it meets no other
 _OWN_SPEAKER = 0.35  # what a fitting name is worth, in shares of time
 _TEXT = 0.25  # what the same source text, or the same names and numbers, is worth
+_CLAUSE = 0.08  # by how much, in shares of the text, the end of a sentence may be further away than that of a clause
+_REACH = 0.25  # share of the text that a cut may lie away from where the actor pauses
 _DASH = re.compile(r"(?:^|\n)\s*[-–—]\s*")
 _UNSPOKEN = re.compile(r"^\s*(?:[\[(][^\])]*[\])]|[♪♫#][^♪♫#]*[♪♫#]?|\s)*$")
 
@@ -31,10 +33,13 @@ class Part:
     text: str
     index: int = 0
     count: int = 1
+    place: Segment | None = None  # where it is said, once that is known better than by the cue
 
     @property
     def segment(self) -> Segment:
         """The part's own share of the cue, by the length of the texts before it being unknown: equal shares."""
+        if self.place:
+            return self.place
         step = self.cue.segment.duration / self.count
         start = self.cue.segment.start + step * self.index
         return Segment(start, start + step)
@@ -77,6 +82,27 @@ def choose(
         return (best,) if best else ()
     best = max(scored, key=lambda pair: pair[0])[1]
     return tuple(line for _, line in scored if line.speaker == best.speaker)
+
+
+def shared_out(text: str, lines: Sequence[Line]) -> list[str] | None:
+    """A text over several turns of one actor cut where the actor pauses: one piece a line, or None.
+
+    A cut lies after a sentence or a clause, as near as possible to the share of the source's letters (of the time, where
+    a line has no text) that comes before the pause. None where a pause has no such place near it: then it is said at once.
+    """
+    sizes = [len(line.text) for line in lines] if all(line.text for line in lines) else []
+    sizes = sizes or [line.segment.duration for line in lines]
+    ends = [(m.end(), 0.0) for m in re.finditer(r"[.!?…]+[\"'»”)]*\s+", text)]
+    ends += [(m.end(), _CLAUSE) for m in re.finditer(r"[,;:–—]\s+", text)]
+    cuts = [0]
+    for number in range(1, len(lines)):
+        wanted = sum(sizes[:number]) / sum(sizes)
+        near = [(abs(at / len(text) - wanted) + price, at) for at, price in ends if cuts[-1] < at < len(text)]
+        cost, at = min(near, default=(1.0, 0))
+        if cost > _REACH:
+            return None
+        cuts.append(at)
+    return [text[a:b].strip() for a, b in zip(cuts, [*cuts[1:], len(text)], strict=True)]
 
 
 def _score(part: Part, line: Line, speakers: Mapping[str, str]) -> float:

@@ -13,7 +13,7 @@ from dubkit.files import atomic_write
 from dubkit.settings import SpeechSettings
 from dubkit.speech import cues as cue_files
 from dubkit.speech.layout import lay_out
-from dubkit.speech.match import Part, choose, parts, speakers_of
+from dubkit.speech.match import Part, choose, gap, parts, shared_out, speakers_of
 from dubkit.types import Line, Segment
 
 # ---------------------------------------------------------------------------------------------------------------- out
@@ -48,6 +48,7 @@ def save_sheet(path: Path, lines: Sequence[Line]) -> Path:
 
 # ----------------------------------------------------------------------------------------------------------------- in
 
+PAUSE = 0.25  # seconds between two turns of an actor, over which a cue is cut rather than said in one breath
 BORDER = 0.4  # seconds by which cues and diarizer must differ before a border is moved: more than subtitlers' habit
 
 
@@ -76,10 +77,20 @@ def translate(found: Sequence[cue_files.Cue], lines: Sequence[Line], name: str =
     joined: dict[str, str] = {}  # line id → id of the line that says its text
     ends: dict[str, Segment] = {}  # line id → the stretch of all lines that its cue spans
     lost: list[Part] = []
+    divided: list[str] = []
     for part in spoken:
         chosen = choose(part, lines, speakers, by_id)
         if not chosen:
             lost.append(part)
+            continue
+        pauses = all(gap(a.segment, b.segment) >= PAUSE for a, b in zip(chosen, chosen[1:], strict=False))
+        if part.count == 1 and len(chosen) > 1 and pauses and (pieces := shared_out(part.text, chosen)):
+            for line, text in zip(chosen, pieces, strict=True):
+                taken.setdefault(line.id, []).append(replace(part, text=text, place=line.segment))
+            said = " | ".join(_short(text) for text in pieces)
+            divided.append(
+                f"cue {part.cue.number} spans {len(chosen)} turns of {chosen[0].speaker}; it is said as {said}"
+            )
             continue
         first = max(chosen, key=lambda line: line.segment.overlap(part.segment)) if part.count > 1 else chosen[0]
         taken.setdefault(first.id, []).append(part)
@@ -97,7 +108,7 @@ def translate(found: Sequence[cue_files.Cue], lines: Sequence[Line], name: str =
     for line in borders:
         made += _said(line, taken.get(line.id, ()), joined.get(line.id), ends.get(line.id))
     extra = [_unheard(part, speakers) for part in lost if part.text]
-    notes = moved + [_unspoken(cue) for cue in found if cue.text and not parts(cue)]
+    notes = moved + divided + [_unspoken(cue) for cue in found if cue.text and not parts(cue)]
     notes += [f"cue {p.cue.number} ({_when(p.segment)}, '{_short(p.text)}'): nobody was heard speaking there; it is kept as "
               "a line of its own that no lips follow" for p in lost if p.text]  # fmt: skip
     notes += [f"line {line.id} ({_when(line.segment)}, {line.speaker}{_quoted(line.text)}) has no translation"

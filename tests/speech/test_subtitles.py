@@ -8,6 +8,7 @@ from dubkit.errors import SpeechFileError
 from dubkit.settings import SpeechSettings
 from dubkit.speech import cues, rttm, subtitles
 from dubkit.speech.cues import Cue
+from dubkit.speech.match import shared_out
 from dubkit.speech.subtitles import load_translation, save, save_sheet, translate
 from dubkit.types import Line, Segment, Word
 
@@ -74,6 +75,36 @@ def test_one_cue_over_two_turns_of_one_speaker_is_said_once():
     assert said(found) == [("a", "Una frase larga."), ("b", ""), ("c", "Ya.")]
     assert found.lines[0].segment == Segment(1, 4)
     assert any("line b is said together with line a" in note for note in found.notes)
+
+
+def test_a_cue_over_two_turns_is_cut_where_the_actor_pauses():
+    lines = (
+        line("a", 1, 2, "S0", "I know."),
+        line("b", 3, 5, "S0", "But we must not tell her."),
+        line("c", 6, 7, "S1"),
+    )
+    found = translate([cue(1, 1, 5, "Ya lo sé. Pero no debemos decírselo."), cue(2, 6, 7, "Ya.")], lines)
+    assert said(found) == [("a", "Ya lo sé."), ("b", "Pero no debemos decírselo."), ("c", "Ya.")]
+    assert [x.segment for x in found.lines] == [x.segment for x in lines]
+    assert "cue 1 spans 2 turns of S0; it is said as Ya lo sé. | Pero no debemos decírselo." in found.notes
+
+
+def test_a_cut_is_a_sentence_before_a_clause_and_near_the_pause_or_none():
+    even = (line("a", 0, 2, "S"), line("b", 3, 5, "S"))
+    assert shared_out("Sí, claro que vino. Luego se fue a casa.", even) == [
+        "Sí, claro que vino.",
+        "Luego se fue a casa.",
+    ]
+    assert shared_out("Si quieres que venga, dímelo ahora mismo", even) == [
+        "Si quieres que venga,",
+        "dímelo ahora mismo",
+    ]
+    assert shared_out("No. Te he dicho cien veces que no quiero hablar", even) is None
+    assert shared_out("Una frase sin pausa alguna", even) is None
+    three = (*even, line("c", 6, 8, "S"))
+    assert shared_out("Uno y dos. Tres y más. Y cinco.", three) == ["Uno y dos.", "Tres y más.", "Y cinco."]
+    late = (line("a", 0, 1, "S", "No."), line("b", 3, 4, "S", "I have told you a hundred times."))
+    assert shared_out("No. Te lo he dicho cien veces.", late) == ["No.", "Te lo he dicho cien veces."]
 
 
 def test_two_dashes_are_two_people():
