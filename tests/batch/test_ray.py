@@ -19,13 +19,17 @@ pytestmark = [
 ]
 
 
+# 127.0.0.1, the same written as IPv6, and ::1
+_LOOPBACK = ("0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000")
+
+
 def listening_elsewhere():
     """Ports of this machine's processes that others could reach (Linux), as hexadecimal addresses."""
     found = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in Path(table).read_text().splitlines()[1:]:
             address, state = line.split()[1], line.split()[3]
-            if state == "0A" and not address.startswith(("0100007F", "00000000000000000000000001000000")):
+            if state == "0A" and address.partition(":")[0] not in _LOOPBACK:
                 found.add(address)
     return found
 
