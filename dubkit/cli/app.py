@@ -24,6 +24,7 @@ from dubkit.cli import (
     resolve,
     schema,
     settings,
+    sheet,
     status,
     train,
 )
@@ -66,6 +67,7 @@ def _common(
 
 
 app.command("new")(new.new)
+app.command("sheet")(sheet.sheet)
 app.command("dub")(dub.dub)
 app.command("status")(status.status)
 app.command("settings")(settings.settings)

@@ -1,0 +1,83 @@
+"""``dubkit sheet``: what is said in a film, for the translator, before there is any dub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dubkit.cli.common import PresetOption, SetOption, flags, out
+from dubkit.errors import InputError
+
+
+def sheet(
+    film: Annotated[Path, typer.Argument(help="The film, or a project file (*.dub.toml).", show_default=False)],
+    to: Annotated[str | None, typer.Option("--to", "-t", help="Target language; needed with a film.")] = None,
+    language: Annotated[str, typer.Option(help="Language spoken in the film; with a film.")] = "en",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help=".csv or .tsv: the sheet; .srt, .vtt or .ass: the transcript as subtitles."
+        ),
+    ] = None,
+    preset: PresetOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Write the translator's sheet (or the transcript): who says what when, with an empty column for the translation.
+
+    With a film, a project is made that speaks the sheet once it is filled: fill the last column, then run dubkit dub.
+    """
+    from dubkit.cli.listeners import listening
+    from dubkit.project import artefacts, layers, schema
+    from dubkit.project.pipeline import Pipeline
+    from dubkit.speech import subtitles
+    from dubkit.types import Line
+
+    made = None
+    if film.suffix.lower() != ".toml":
+        if not to:
+            raise InputError("--to is missing: which language will it be translated into? (dubkit sheet FILM --to es)")
+        output = output or film.with_name(f"{film.stem}.{to}.csv")
+    else:
+        output = output or film.with_name(film.name.removesuffix(schema.SUFFIX) + ".sheet.csv")
+    if output.suffix.lower() not in (".csv", ".tsv", ".srt", ".vtt", ".ass"):
+        raise InputError(f"{output.name}: a sheet ends in .csv or .tsv, a transcript in .srt, .vtt or .ass")
+    if output.exists():
+        raise InputError(f"{output} exists already and may be filled in; choose another name with -o")
+    if film.suffix.lower() != ".toml":
+        if output.suffix.lower() not in (".csv", ".tsv"):
+            raise InputError("for a film, write a sheet (.csv or .tsv): it becomes the translation that is spoken")
+        made = _new_project(film, to, language, output)
+    file = schema.load(made or film)
+    settings, _ = layers.merged(file, preset, flags(set_))
+    pipeline = Pipeline(file, settings)
+    with listening("auto") as listener:
+        pipeline.listener = listener
+        pipeline.run(until="transcribe")
+    lines = artefacts.read_json(pipeline.store.stage_folder("transcribe") / "lines.json", tuple[Line, ...])
+    if output.suffix.lower() in (".csv", ".tsv"):
+        subtitles.save_sheet(output, lines)
+    else:
+        subtitles.save(output, lines, settings.speech)
+    out.print(f"wrote {output}: {len(lines)} lines", highlight=False, soft_wrap=True)
+    if made:
+        out.print(f"fill its last column, then: dubkit dub {made}", highlight=False, soft_wrap=True)
+
+
+def _new_project(film: Path, to: str, language: str, output: Path) -> Path:
+    """A project whose dub is the sheet to come."""
+    from dubkit.cli.new import new
+    from dubkit.project import schema
+    from dubkit.speech.subtitles import save_sheet
+
+    path = film.with_name(film.stem + schema.SUFFIX)
+    if path.exists():
+        raise InputError(f"there is a project already; its sheet: dubkit sheet {path}")
+    save_sheet(output, ())  # the project must not name a file that is not there
+    try:
+        new(film, to, subtitles=output, language=language)
+    except BaseException:
+        output.unlink()
+        raise
+    return path
