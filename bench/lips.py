@@ -57,9 +57,10 @@ def main() -> None:
         error = np.abs(made[:, :, half:] - truth[:, :, half:])
         psnr = 10 * np.log10(1 / max(float(np.square(error).mean()), 1e-20))
         rate = f"{FLOP[part] / cost / 1e9:8.0f}" if not options.weights else " " * 8
-        print(f"{name:48} {cost * 1e3:9.2f} {base / cost:6.2f} {rate} {error.max():8.1e} {psnr:8.1f}")
-    print()
-    _low_precisions(model, windows, crops, truth)
+        print(f"{name:48} {cost * 1e3:9.2f} {base / cost:6.2f} {rate} {error.max():8.1e} {psnr:8.1f}", flush=True)
+    print(flush=True)
+    if options.weights:  # of random weights it says nothing, and 16-bit arithmetic is slow without hardware for it
+        _low_precisions(model, windows, crops, truth)
 
 
 class Reference:

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from lips_film import MemoryFilm, job, run
+from lips_film import YUV422_10, MemoryFilm, job, run
 from lips_painters import ColourPainter
 
-from dubkit.lips.blend import blend
+from dubkit.lips.blend import blend, mask_at
+from dubkit.media.frame import PixelFormat
 
 
 def planes_equal(a, b):
@@ -68,3 +69,20 @@ def test_two_results_on_one_frame_both_show(made):
     frame = film.frame(9)
     both = blend(frame, [(result, 9), (result, 9)])
     assert not planes_equal(both, frame) and planes_equal(blend(frame, []), frame)
+
+
+@pytest.mark.parametrize(
+    "format", [YUV422_10, PixelFormat("yuv444p16le", 16, (0, 0))], ids=["4:2:2 10 bit", "4:4:4 16 bit"]
+)
+@pytest.mark.parametrize("edge", [96, 144])
+def test_deep_sources_keep_their_depth_and_every_pixel_outside(format, edge):
+    film = MemoryFilm(4, format=format)
+    result = run(film, [job(0, 4)], [film.track()], ColourPainter(edge), match_color=False)["a"]
+    before = film.frame(2)
+    after = blend(before, [(result, 2)])
+    mask = mask_at(result, 2, before.size)
+    assert after.format == format and [p.dtype for p in after.planes] == [p.dtype for p in before.planes]
+    assert np.array_equal(before.planes[0][mask == 0], after.planes[0][mask == 0])
+    inside = after.planes[0][mask > 0.9]
+    assert (inside != before.planes[0][mask > 0.9]).mean() > 0.5
+    assert (inside % (1 << (format.depth - 8)) != 0).mean() > 0.5  # finer than 8 bits

@@ -115,3 +115,20 @@ def test_gated_frames_are_not_painted_and_are_reported():
     assert (result.alpha[22:28] == 0).all() and (result.alpha[:15] == 1).all() and (result.alpha[35:] == 1).all()
     assert sum(paint.batches) < 40
     assert any("turned by more than 55 degrees" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("size", [144, 288])
+def test_other_crop_sizes(size):
+    film = MemoryFilm(6)
+    result = run(film, [job(0, 6)], [film.track()], ColourPainter(size), batch_size=4)["a"]
+    assert result.crops.shape == (6, size, size, 3) and len(result.changed) == 6
+
+
+def test_what_a_job_cost_and_gained_is_told():
+    film = MemoryFilm(12)
+    result = run(film, [job(0, 12)], [film.track()], ColourPainter())["a"]
+    stats = result.stats
+    assert stats["frames_changed"] == 12 and result.seconds > 0
+    assert -1 <= stats["sync_before"] <= 1 and -1 <= stats["sync_after"] <= 1 and "expert" in stats["sync_judge"]
+    face = 100 * 120 * 1.06  # of the drawn film, pixels
+    assert 0.15 * face < stats["mask_pixels"] < 0.45 * face
