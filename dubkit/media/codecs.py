@@ -158,6 +158,11 @@ def left_out(settings: RenderSettings, video: VideoStream) -> list[str]:
         lost.append(
             f"{settings.codec} does not carry the HDR metadata (mastering display, light levels); h264 and h265 do"
         )
+    if settings.codec == "dnxhr" and video.color_matrix not in ("bt709", "gbr", "unknown"):
+        lost.append(
+            f"ffmpeg's DNxHR marks its pictures as BT.709; the container says {video.color_matrix}, but programs that trust "
+            "the pictures will show wrong colours: use prores, h264 or h265 for this film"
+        )
     return lost
 
 

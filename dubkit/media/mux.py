@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import ffmpeg
@@ -17,7 +18,7 @@ import ffmpeg
 from dubkit.errors import MediaError
 from dubkit.files import replacing
 from dubkit.media.check import check_film
-from dubkit.media.codecs import check_output, left_out
+from dubkit.media.codecs import CODECS, check_output, left_out
 from dubkit.media.copying import check_copied
 from dubkit.media.ffmpeg import arguments, has_option, url
 from dubkit.media.join import feed, joint_parameter_sets, reorder_depth, timescale
@@ -126,6 +127,10 @@ def _command(
         turn["display_rotation"] = -video.rotation % 360  # counter-clockwise
     elif video.rotation:
         options["metadata:s:v:0"] = f"rotate={-video.rotation % 360}"  # ffmpeg before 6
+    if video.sar != 1 and not CODECS[settings.codec].even:  # these codecs do not say it in their own stream
+        shape = video.sar * Fraction(video.width, video.height)
+        options["aspect"] = f"{shape.numerator}:{shape.denominator}"
+    options |= _color(video)
     if media.timecode:
         options["metadata:s:0"] = f"timecode={media.timecode}"
     early = -float(depth / video.rate)
@@ -146,6 +151,15 @@ def _command(
     # ffmpeg-python has no word for an input that gives no stream, so the metadata file goes in by hand, behind the rest.
     last = max(i for i, word in enumerate(command) if word == "-i") + 2
     return [*command[:last], "-f", "ffmetadata", "-i", url(about), *command[last:]], skipped
+
+
+def _color(video: VideoStream) -> dict[str, str]:
+    """Tags for the container; DNxHR and FFV1 have no place for them (or not for all) in their own stream."""
+    tags = {
+        "colorspace": video.color_matrix if video.color_matrix != "gbr" else "unknown",
+        "color_range": video.color_range, "color_primaries": video.color_primaries, "color_trc": video.color_transfer,
+    }  # fmt: skip
+    return {f"{key}:v": value for key, value in tags.items() if value != "unknown"}
 
 
 def _describe(

@@ -13,6 +13,7 @@ import pytest
 
 from dubkit.errors import MediaError, ProcessError, SettingsError
 from dubkit.media.audio import extract, read_audio
+from dubkit.media.codecs import left_out
 from dubkit.media.mux import AudioTrack, SubtitleTrack, mux
 from dubkit.media.packets import open_media, scan
 from dubkit.media.probe import probe
@@ -161,6 +162,29 @@ def test_sar_and_colour_tags_are_kept(tmp_path, suffix):
         video = film.video
         assert video.sar == Fraction(64, 45)
         assert (video.color_matrix, video.color_range, video.color_primaries, video.color_transfer) == expected
+
+
+@pytest.mark.parametrize(
+    "codec, suffix, audio", [("prores", ".mov", "pcm"), ("dnxhr", ".mov", "pcm"), ("ffv1", ".mkv", "flac")]
+)
+@pytest.mark.parametrize("color, expected", [
+    ((9, 16, 9, 1), ("bt2020nc", "tv", "bt2020", "smpte2084")), ((1, 1, 1, 1), ("bt709", "tv", "bt709", "bt709")),
+    ((6, 6, 6, 1), ("smpte170m", "tv", "smpte170m", "smpte170m")),
+])  # fmt: skip
+def test_mastering_codecs_keep_sar_colour_and_timecode(tmp_path, codec, suffix, audio, color, expected):
+    media = probe(
+        make_film(
+            tmp_path / "film.mov", sar=Fraction(64, 45), color=color, frames=4, size=(288, 160), timecode="01:00:00:00"
+        )
+    )
+    settings = RenderSettings(codec=codec, audio_codec=audio)
+    film = through(media, tmp_path / f"out{suffix}", settings)
+    video = film.video
+    if codec == "dnxhr" and expected[0] != "bt709":
+        assert "marks its pictures as BT.709" in left_out(settings, media.video)[0]
+        expected = (video.color_matrix, *expected[1:])
+    assert (video.color_matrix, video.color_range, video.color_primaries, video.color_transfer) == expected
+    assert (video.sar, film.timecode, numbers(film)) == (Fraction(64, 45), "01:00:00:00", [0, 1, 2, 3])
 
 
 HDR = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
