@@ -26,6 +26,8 @@ from dubkit.types import Assignment, Character, FaceTrack, Lock, Shot, SpeakingS
 CERTAIN = 99.0  # score and margin of a human decision
 SPILL = 0.2  # seconds: a turn that reaches over a cut by less is a diarizer's rounding, not a line in that shot
 
+SPILLED = "the turn reaches over the cut by a moment only"
+
 
 @dataclass(frozen=True, slots=True)
 class CastResult:
@@ -132,9 +134,8 @@ def _assignment(
     piece: Piece, choice: dict[int, float], tracks: Sequence[FaceTrack], settings: CastSettings
 ) -> Assignment:
     if not choice:
-        reason = "the turn reaches over the cut by a moment only"
         return Assignment(
-            piece.turn.id, piece.shot, piece.frames, None, 0.0, -float(np.log(MISTAKE)), "off-screen", "auto", reason
+            piece.turn.id, piece.shot, piece.frames, None, 0.0, -float(np.log(MISTAKE)), "off-screen", "auto", SPILLED
         )
     ranked = sorted(choice, key=choice.get, reverse=True)
     best = ranked[0]

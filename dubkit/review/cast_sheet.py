@@ -14,9 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dubkit.cast.match import CastResult
+from dubkit.cast.match import SPILLED, CastResult
 from dubkit.files import atomic_write
-from dubkit.timing import seconds_at
+from dubkit.timing import Timecode, seconds_at
 from dubkit.types import Assignment, Character, FaceTrack, FrameRange, Line, Turn
 
 THUMB = 128  # pixels
@@ -76,7 +76,9 @@ def write_cast_sheet(
     candidates = _candidates(result.undecided, tracks)
     wanted = {i for ids in shown.values() for i in ids} | set(silent) | {i for ids in candidates.values() for i in ids}
     thumbs = thumbnails(reader, [by_id[i] for i in sorted(wanted)])
-    page = _page(reader, turns, lines, result, shown, silent, candidates, thumbs)
+    store = folder.parent.name  # film.dubkit, beside film.dub.toml
+    project = store.removesuffix(".dubkit") + ".dub.toml" if store.endswith(".dubkit") else "PROJECT.dub.toml"
+    page = _page(reader, turns, lines, result, shown, silent, candidates, thumbs, project)
     html, png = folder / "cast.html", folder / "cast.png"
     atomic_write(html, page.encode())
     done, data = cv2.imencode(".png", _picture(result, shown, candidates, thumbs, turns, lines)[..., ::-1])
@@ -141,8 +143,12 @@ def _text_of(lines: Sequence[Line]) -> dict[str, str]:
     return text
 
 
-def _page(reader, turns, lines, result: CastResult, shown, silent, candidates, thumbs) -> str:
+def _page(reader, turns, lines, result: CastResult, shown, silent, candidates, thumbs, project: str) -> str:
     rate, text, turn_of = reader.media.video.rate, _text_of(lines), {t.id: t for t in turns}
+    start = Timecode.parse(reader.media.timecode, rate) if reader.media.timecode else Timecode(0, rate)
+
+    def clock(frame: int) -> str:
+        return str(Timecode(start.frame + frame, rate, start.drop))
 
     def figure(track_id: str) -> str:
         if track_id not in thumbs:
@@ -154,19 +160,20 @@ def _page(reader, turns, lines, result: CastResult, shown, silent, candidates, t
         )
 
     def row(a: Assignment) -> str:
-        turn = turn_of[a.turn_id]
         sure = min(1.0, a.margin / 8)
         low = " low" if a.margin < 2 else ""
         return (
             f'<tr class="{a.state}"><td class="n">{escape(a.turn_id)}</td>'
-            f'<td class="n">{seconds_at(a.frames.start, rate):.2f} to {seconds_at(a.frames.stop, rate):.2f}</td>'
-            f"<td>{escape(turn.speaker)}</td><td>{escape(text.get(a.turn_id, ''))}</td>"
+            f'<td class="n" title="{seconds_at(a.frames.start, rate):.2f} to {seconds_at(a.frames.stop, rate):.2f} s">'
+            f"{clock(a.frames.start)}<br>{clock(a.frames.stop)}</td>"
+            f"<td>{escape(text.get(a.turn_id, ''))}</td>"
             f'<td>{escape(a.state)} <code>{escape(a.track_id or "")}</code></td><td class="n" title="margin {a.margin:.1f}">'
             f'<span class="bar{low}"><i style="width:{100 * max(0.0, sure):.0f}%"></i></span> '
-            f"{'human' if a.source == 'human' else f'{a.margin:.1f}'}</td><td>{escape(a.reason)}</td></tr>"
+            f"{'human' if a.source == 'human' else f'{a.margin:.1f}'}</td>"
+            f"<td>{escape(a.reason.partition(': ')[2] or a.reason)}</td></tr>"
         ).replace(" <code></code>", "")
 
-    head = "<tr><th>line</th><th>seconds</th><th>voice</th><th>text</th><th>face</th><th>margin</th><th>why</th></tr>"
+    head = "<tr><th>line</th><th>in, out</th><th>text</th><th>face</th><th>margin</th><th>why</th></tr>"
     parts = [f"<h1>The cast of {escape(reader.media.path.name)}</h1>"]
     count = len(result.undecided)
     parts.append(
@@ -176,20 +183,21 @@ def _page(reader, turns, lines, result: CastResult, shown, silent, candidates, t
     parts.append("<h2>Undecided: only the sound is dubbed until you decide</h2>")
     for a in result.undecided:
         faces = "".join(figure(i) for i in candidates[a.turn_id, a.shot])
-        lock = f'[[lock]]\nturn = "{a.turn_id}"\nface = "{(candidates[a.turn_id, a.shot] or ["…"])[0]}"   # or: off_screen = true'
+        answers = [*candidates[a.turn_id, a.shot], "off"]
+        words = "\n".join(f"dubkit cast {project} --line {a.turn_id}={who}" for who in answers)
         parts.append(
-            f'<table>{head}{row(a)}</table><div class="faces">{faces}</div><pre><code>{escape(lock)}</code></pre>'
+            f'<table>{head}{row(a)}</table><div class="faces">{faces}</div><pre><code>{escape(words)}</code></pre>'
         )
     if not count:
         parts.append("<p>None.</p>")
     for c in result.characters:
-        mine = [a for a in result.assignments if turn_of[a.turn_id].speaker in c.speakers]
+        mine = [a for a in result.assignments if turn_of[a.turn_id].speaker in c.speakers and SPILLED not in a.reason]
         seconds = sum(t.segment.duration for t in turns if t.speaker in c.speakers)
         voices = ", ".join(f"<code>{escape(s)}</code>" for s in c.speakers) or "none"
         faces = "".join(figure(i) for i in shown[c.name]) or "<p>never seen</p>"
         parts.append(
             f'<h2>{escape(c.name)}</h2><p class="sub">voice {voices}; {seconds:.1f} s of speech; {len(c.track_ids)} face '
-            f'tracks</p><div class="faces">{faces}</div><details open><summary>{len(mine)} line{"" if len(mine) == 1 else "s"}</summary>'
+            f'tracks{_unnamed(c, project)}</p><div class="faces">{faces}</div><details open><summary>{len(mine)} line{"" if len(mine) == 1 else "s"}</summary>'
             f"<table>{head}{''.join(row(a) for a in mine)}</table></details>"
         )
     if silent:
@@ -200,12 +208,19 @@ def _page(reader, turns, lines, result: CastResult, shown, silent, candidates, t
     )
 
 
+def _unnamed(character: Character, project: str) -> str:
+    """How to give a name to somebody who still has the diarizer's."""
+    if character.name not in character.speakers:
+        return ""
+    return f"; to name: <code>dubkit cast {escape(project)} --name {escape(character.name)}=NAME</code>"
+
+
 def _picture(result: CastResult, shown, candidates, thumbs, turns, lines) -> np.ndarray:
     """The same as one RGB picture: a row for each character, then for each undecided line."""
     turn_of = {t.id: t for t in turns}
     rows = []
     for c in result.characters:
-        mine = [a for a in result.assignments if turn_of[a.turn_id].speaker in c.speakers]
+        mine = [a for a in result.assignments if turn_of[a.turn_id].speaker in c.speakers and SPILLED not in a.reason]
         on = sum(a.state == "on-screen" for a in mine)
         off = sum(a.state == "off-screen" for a in mine)
         sure = [a.margin for a in mine if a.margin < CERTAIN]

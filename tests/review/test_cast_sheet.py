@@ -1,6 +1,7 @@
 """The cast sheet: every character, every undecided line, and nothing that breaks a page."""
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 import cv2
@@ -50,10 +51,28 @@ def test_an_undecided_line_shows_who_it_could_be_and_how_to_decide(tmp_path):
         tmp_path, [Turn("t0", Segment(0, 0.8), "v")], [track("left", 20), track("right", 200)], []
     )
     assert [a.state for a in result.assignments] == ["undecided"]
-    assert "1 undecided line." in page and "[[lock]]" in page and "turn = &quot;t0&quot;" in page
+    assert "1 undecided line." in page and "--line t0=left" in page and "--line t0=off" in page
     assert "face left" in page and "face right" in page and picture.shape[0] > 200
 
 
 def test_a_film_without_voices_has_a_sheet_too(tmp_path):
     page, picture, _ = sheet(tmp_path, [], [], [])
     assert "no undecided lines" in page and picture is not None
+
+
+def test_times_are_the_films_timecode_and_a_moment_over_a_cut_is_no_row(tmp_path):
+    ones = np.ones(10, np.float32)
+    tracks = [
+        FaceTrack(f"f{i}", i, np.arange(10 * i, 10 * i + 10), np.tile([[20, 40, 70, 100]], (10, 1)).astype(np.float32), ones, ones > 0)
+        for i in range(2)
+    ]  # fmt: skip
+    film = MemoryFilm([noise(180, 320)] * N)
+    film.media = replace(film.media, timecode="01:00:00:00")
+    shots, turns = [Shot(0, FrameRange(0, 10)), Shot(1, FrameRange(10, 20))], [Turn("t0", Segment(0, 0.48), "v")]
+    scores = [SpeakingScore("f0", np.arange(10), np.full(10, 0.3, np.float32))]
+    result = match(turns, shots, tracks, scores, Fraction(25), CastSettings())
+    folder = tmp_path / "film.dubkit" / "match"
+    folder.mkdir(parents=True)
+    page = write_cast_sheet(folder, film, turns, [], tracks, result)[0].read_text(encoding="utf-8")
+    assert len(result.assignments) == 2 and page.count("<td>") and "reaches over the cut" not in page
+    assert "01:00:00:00<br>01:00:00:10" in page and "dubkit cast film.dub.toml --name v=NAME" in page
