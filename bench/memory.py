@@ -67,13 +67,18 @@ def longer(source: Path, target: Path, minutes: int) -> None:
     run([ffmpeg_binary(), "-v", "error", "-y", "-stream_loop", minutes - 1, "-i", source, "-c", "copy", target])
 
 
-def resident(pid: int) -> int:
-    """Resident bytes of a process and its children (Linux)."""
+def resident(pid: int, parent: str = "") -> int:
+    """Resident bytes of a process and its children (Linux).
+
+    A child that is still its parent's copy, the moment before it becomes ffmpeg, has no memory of its own.
+    """
     total = 0
     try:
-        total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+        program = str(Path(f"/proc/{pid}/exe").readlink())
+        if program != parent:
+            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
         for task in Path(f"/proc/{pid}/task").iterdir():
-            total += sum(resident(int(child)) for child in (task / "children").read_text().split())
+            total += sum(resident(int(child), program) for child in (task / "children").read_text().split())
     except (FileNotFoundError, ProcessLookupError):
         pass
     return total
