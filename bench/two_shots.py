@@ -6,7 +6,7 @@ lip-sync expert behind the engine ``sync`` has seen the identities marked "train
 "val" (LRC-AR p08, p17, p28, p33; GRID xd, xg): read ``sync`` on held-out people only.
 
     python bench/two_shots.py [--people held-out|trained|grid] [--films 8] [--shots 12] [--cast 2]
-                              [--engines motion,sync,lr-asd] [--scores FILE.json]
+                              [--engines motion,sync,lr-asd] [--seed 7] [--scores FILE.json]
 
 ``grid`` lets xd and xg speak beside every other GRID face: people speak the same sentence frame there, in the same time.
 """
@@ -195,11 +195,14 @@ def main() -> None:
     parser.add_argument("--cast", type=int, default=2, help="people in a film")
     parser.add_argument("--engines", default="motion,sync,lr-asd")
     parser.add_argument("--lr-asd", default=str(SHARED / "models" / "lr_asd_pretrain_AVA.model"))
-    parser.add_argument("--scores", type=Path, help="keep the evidence of every shot in this JSON file")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--scores", type=Path, help="keep every shot's evidence in this JSON file, and go on from it")
     options = parser.parse_args()
     engines = options.engines.split(",")
     combinations = ["+".join(c) for n in range(1, len(engines) + 1) for c in itertools.combinations(engines, n)]
-    people, rng, rows = clips(options.people), random.Random(7), []
+    people, rng, rows = clips(options.people), random.Random(options.seed), []
+    if options.scores and options.scores.exists():  # runs with other seeds, so that a busy machine can do it in pieces
+        rows = json.loads(options.scores.read_text())
     for script in scripts(people, options.people, options.films, options.shots, options.cast, rng):
         rows += measure(script, engines, combinations, options.lr_asd, rng)
         if options.scores:
