@@ -145,7 +145,7 @@ def one_way(way: str, catalogue: Path) -> tuple[dict, float | None, int]:
     """Figures, seconds in which no worker had a task (summed over the workers), number of workers."""
     from dubkit.batch import status
     from dubkit.batch.catalog import load_catalogue
-    from dubkit.batch.run import open_ledger
+    from dubkit.batch.ledger import open_ledger
     from dubkit.batch.titles import prepare
 
     python = [sys.executable, "-m", "dubkit"]

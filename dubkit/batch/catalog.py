@@ -12,22 +12,17 @@ import csv
 import gc
 import io
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import tomli
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from dubkit.batch.graph import NUMBER
 from dubkit.errors import ProjectError
 from dubkit.project.schema import Table, Target, explain
-
-if sys.version_info >= (3, 11):
-    import tomllib  # a hundred times faster than tomlkit, which keeps comments; a catalogue is only read
-else:
-    import tomli as tomllib
 
 SCHEMA = "dubkit.catalogue/1"
 _NAME = re.compile(r"[\w][\w .()\-]*")
@@ -140,8 +135,8 @@ def _uncollected() -> Iterator[None]:
 
 def parse_toml(text: str, name: str = "catalogue") -> Catalogue:
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
         raise ProjectError(f"{name}: this is not valid TOML: {error}") from error
     return _checked(data, name)
 

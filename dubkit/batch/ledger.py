@@ -8,8 +8,11 @@ over one catalogue therefore share the work and never do a task twice at once.
 from __future__ import annotations
 
 import json
+import os
+import socket
 import sqlite3
 import time
+import uuid
 import zlib
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -79,6 +82,17 @@ class Task:
     part: int = 0
     frames: tuple[int, int] | None = None  # of a part: the frames that it is about
     attempts: int = 1  # this one included
+
+
+def batch_folder(catalogue: Path) -> Path:
+    """Where a batch keeps its ledger, generated projects, artefacts, downloads and report: beside the catalogue."""
+    return catalogue.resolve().parent / f"{catalogue.stem}.batch"
+
+
+def open_ledger(catalogue: Path) -> Ledger:
+    """The ledger of a catalogue, for a run of its own."""
+    owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    return Ledger(batch_folder(catalogue) / "ledger.sqlite", owner)
 
 
 class Ledger:

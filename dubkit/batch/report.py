@@ -10,9 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from dubkit.batch.ledger import Ledger
+from dubkit.batch.ledger import Ledger, batch_folder
 from dubkit.batch.status import UnitStatus, titles
-from dubkit.batch.titles import batch_folder
 from dubkit.files import atomic_write
 
 COLUMNS = ("title", "language", "state", "duration", "speakers", "lines", "dubbed", "undecided", "frames_altered", "lse_d",

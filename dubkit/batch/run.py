@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import time
-import uuid
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,9 +16,9 @@ from dubkit.batch.base import ENGINES, BatchEngine, Job, Listener, Result, Work
 from dubkit.batch.catalog import Catalogue, Title, load_catalogue
 from dubkit.batch.estimate import Estimate, estimate
 from dubkit.batch.graph import NUMBER, STEPS, Need, needs
-from dubkit.batch.ledger import SOURCE, Ledger, Task
+from dubkit.batch.ledger import SOURCE, Ledger, Task, batch_folder, open_ledger
 from dubkit.batch.remote import is_address
-from dubkit.batch.titles import Prepared, batch_folder, prepare, units
+from dubkit.batch.titles import Prepared, prepare, units
 from dubkit.batch.work import do_job, needs_space
 from dubkit.engines import create
 from dubkit.errors import DubkitError
@@ -46,11 +43,6 @@ class Summary:
     @property
     def succeeded(self) -> bool:
         return all(unit.state == "done" for unit in self.units)
-
-
-def open_ledger(path: Path) -> Ledger:
-    """The ledger of a catalogue, for a run of its own."""
-    return Ledger(batch_folder(path) / "ledger.sqlite", f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}")
 
 
 def plan(path: Path, ledger: Ledger) -> Catalogue:

@@ -51,8 +51,14 @@ def steps_left(ledger: Ledger) -> dict[str, int]:
 
 
 def units(ledger: Ledger, only: str = "") -> Iterator[UnitStatus]:
-    """Units in the order of the catalogue. ``only``: those with a task that runs or has failed ("active")."""
+    """Units in the order of the catalogue. ``only``: those with a task that runs or has failed ("active"), or those of the
+    first titles with something to do ("left 20")."""
     where = "WHERE t.unit IN (SELECT unit FROM task WHERE state IN ('running', 'failed'))" if only == "active" else ""
+    if only.startswith("left"):
+        where = (
+            "WHERE u.source IN (SELECT DISTINCT o.source FROM unit o WHERE EXISTS (SELECT 1 FROM task w "
+            f"WHERE w.unit = o.id AND w.state != 'done') ORDER BY o.source LIMIT {int(only.split()[1])})"
+        )
     rows = ledger.db.execute(
         f"SELECT u.title, u.language, u.priority, {_STATE}, "
         "coalesce(min(CASE WHEN t.state = 'failed' THEN t.step END), min(CASE WHEN t.state = 'running' THEN t.step END), "
@@ -64,9 +70,17 @@ def units(ledger: Ledger, only: str = "") -> Iterator[UnitStatus]:
         yield UnitStatus(title, language, priority, state, name, attempts, wall, cpu, error, json.loads(facts))
 
 
-def titles(ledger: Ledger) -> Iterator[tuple[UnitStatus, list[UnitStatus]]]:
-    """Every title's source side and its dubs."""
-    for _, group in groupby(units(ledger), key=lambda unit: unit.title):
+def titles_left(ledger: Ledger) -> int:
+    """How many titles have something to do."""
+    return ledger.db.execute(
+        "SELECT count(*) FROM (SELECT DISTINCT u.source FROM unit u WHERE EXISTS "
+        "(SELECT 1 FROM task t WHERE t.unit = u.id AND t.state != 'done'))"
+    ).fetchone()[0]
+
+
+def titles(ledger: Ledger, left: int = 0) -> Iterator[tuple[UnitStatus, list[UnitStatus]]]:
+    """Every title's source side and its dubs. ``left``: only so many of those that have something to do."""
+    for _, group in groupby(units(ledger, f"left {left}" if left else ""), key=lambda unit: unit.title):
         source, *dubs = group
         yield source, dubs
 

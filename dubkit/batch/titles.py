@@ -12,7 +12,7 @@ from typing import Any
 import tomlkit
 
 from dubkit.batch.catalog import Catalogue, Title
-from dubkit.batch.ledger import SOURCE, Unit
+from dubkit.batch.ledger import SOURCE, Unit, batch_folder
 from dubkit.batch.remote import is_address, local_path
 from dubkit.digest import value_digest
 from dubkit.errors import ProjectError
@@ -20,11 +20,6 @@ from dubkit.files import atomic_write
 from dubkit.project.schema import FILM_SUFFIXES, SCHEMA, SUFFIX, Project, ProjectFile, load
 
 _PATH_SETTINGS = (("speech", "diarization"), ("speech", "transcript"), ("faces", "shots"))
-
-
-def batch_folder(catalogue: Path) -> Path:
-    """Where a batch keeps its ledger, generated projects, artefacts, downloads and report: beside the catalogue."""
-    return catalogue.resolve().parent / f"{catalogue.stem}.batch"
 
 
 @dataclass(frozen=True, slots=True)

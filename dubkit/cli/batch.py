@@ -65,8 +65,8 @@ def plan(catalogue: _Catalogue) -> None:
     """Show what would run, what is done, and how long and how much disk it will take. Runs nothing."""
     import shutil
 
+    from dubkit.batch.ledger import batch_folder
     from dubkit.batch.run import plan_catalogue
-    from dubkit.batch.titles import batch_folder
 
     found = plan_catalogue(catalogue)
     _print_titles(catalogue)
@@ -91,22 +91,17 @@ def plan(catalogue: _Catalogue) -> None:
 def _print_titles(catalogue: Path) -> None:
     """A row for each title of which something is left: what will run and what is done."""
     from dubkit.batch import status as ask
-    from dubkit.batch.run import open_ledger
+    from dubkit.batch.ledger import open_ledger
 
-    ledger, more = open_ledger(catalogue), 0
+    ledger = open_ledger(catalogue)
     table = Table("title", "film", "source side", "to dub", "done")
-    for source, dubs in ask.titles(ledger):
-        left = [dub.language for dub in dubs if dub.state != "done"]
-        if source.state == "done" and not left:
-            continue
-        if table.row_count == _MANY:
-            more += 1
-            continue
+    for source, dubs in ask.titles(ledger, left=_MANY):
         table.add_row(
             source.title, time_text(source.facts["seconds"]) if source.facts.get("seconds") else "",
-            "done" if source.state == "done" else "to do", " ".join(left),
+            "done" if source.state == "done" else "to do", " ".join(dub.language for dub in dubs if dub.state != "done"),
             " ".join(dub.language for dub in dubs if dub.state == "done"),
         )  # fmt: skip
+    more = ask.titles_left(ledger) - table.row_count
     ledger.close()
     if table.row_count:
         out.print(table)
@@ -117,8 +112,7 @@ def _print_titles(catalogue: Path) -> None:
 @app.command()
 def status(catalogue: _Catalogue) -> None:
     """Show what is done, running, waiting and failed."""
-    from dubkit.batch.run import open_ledger
-    from dubkit.batch.titles import batch_folder
+    from dubkit.batch.ledger import batch_folder, open_ledger
 
     if not (batch_folder(catalogue) / "ledger.sqlite").exists():
         out.print(f"nothing has run yet; start with: dubkit batch {catalogue}", highlight=False)
@@ -131,8 +125,8 @@ def status(catalogue: _Catalogue) -> None:
 @app.command()
 def report(catalogue: _Catalogue) -> None:
     """Write report.html and report.csv from what is done so far."""
+    from dubkit.batch.ledger import open_ledger
     from dubkit.batch.report import write_batch_report
-    from dubkit.batch.run import open_ledger
 
     ledger = open_ledger(catalogue)
     for path in write_batch_report(catalogue, ledger):

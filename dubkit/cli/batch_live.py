@@ -114,7 +114,7 @@ class LiveTable:
 def _ask(catalogue: Path) -> str:
     """Counts and the processor time that is left, from the ledger."""
     from dubkit.batch.estimate import estimate
-    from dubkit.batch.run import open_ledger
+    from dubkit.batch.ledger import open_ledger
     from dubkit.batch.status import counts
 
     ledger = open_ledger(catalogue)

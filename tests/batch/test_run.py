@@ -12,7 +12,7 @@ import pytest
 from dubkit.batch import run as batch
 from dubkit.batch import status
 from dubkit.batch.graph import STEPS
-from dubkit.batch.titles import batch_folder
+from dubkit.batch.ledger import batch_folder
 from dubkit.errors import StorageError
 from tests.fakes.batch_work import work
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from dubkit.batch import status
-from dubkit.batch.run import open_ledger
+from dubkit.batch.ledger import open_ledger
 from tests.fakes.catalogue_films import add_title, given_speech, make_catalogue
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a POSIX signal")]
