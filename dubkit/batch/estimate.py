@@ -67,7 +67,7 @@ def estimate(ledger: Ledger, film_of: Callable[[str], Path | None]) -> Estimate:
         rows.append(StepEstimate(step.name, int(count), done.get(number, 0), film, film * rate, step.name in rates))
     scratch, made = _disk(ledger)
     disk = left[0][1] * SOURCE_BYTES + left[[s.name for s in STEPS].index("render")][1] * (scratch + made)
-    return Estimate(tuple(rows), disk, assumed)
+    return Estimate(tuple(rows), disk if there else 0.0, assumed)  # a guess alone must not stop a run
 
 
 def _lengths(ledger: Ledger, film_of: Callable[[str], Path | None]) -> tuple[dict[str, float], int]:
