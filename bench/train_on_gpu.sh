@@ -22,14 +22,14 @@ case $part in
 2)
   # width 7: 14 MB in half precision, what the package has room for
   train generator "$shards" runs/generator $gpu $shares --width 7 --steps 16000 --minutes 8.5 --expert "$weights/expert.safetensors" \
-    --set clips=32 --set frames=5 --set choices=12 --set temperature=8 --set mouth=8 --set edges=0.5 --set sync_weight=0.01
+    --set clips=32 --set frames=5 --set choices=12 --set temperature=8 --set mouth=8 --set edges=0.5 --set colour=1 --set sync_in_grey=True --set sync_weight=0.01
   keep generator
   cp runs/generator/strip.png "$out/generator.png"
   ;;
 3)
   train gan "$shards" runs/gan $gpu $shares --steps 6000 --minutes 4 --expert "$weights/expert.safetensors" \
     --start-from "$weights/generator.safetensors" --discriminator 16 \
-    --set clips=32 --set choices=12 --set temperature=8 --set mouth=8 --set edges=0.5 --set sync_weight=0.01
+    --set clips=32 --set choices=12 --set temperature=8 --set mouth=8 --set edges=0.5 --set colour=1 --set sync_in_grey=True --set sync_weight=0.01
   train lipgan "$shards" runs/lipgan $gpu $shares --steps 3000 --minutes 1.5
   train speech2vid "$shards" runs/speech2vid $gpu $shares --steps 3000 --minutes 1
   train measure "$shards" --expert "$weights/expert.safetensors" --model generator="$weights/generator.safetensors" \

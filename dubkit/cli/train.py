@@ -285,6 +285,7 @@ def _expert(path: Path | None):
 def _losses(s) -> str:
     parts = [f"L1, the mouth weighted {s.mouth:g}x"]
     parts += [f"L1 of pixel differences, weight {s.edges:g}"] if s.edges else []
+    parts += [f"L1 of colour without grey, weight {s.colour:g}"] if s.colour else []
     parts += [f"the expert's choice among {s.choices} voices, weight {s.sync_weight:g}"] if s.sync_weight else []
     return "; ".join(parts)
 

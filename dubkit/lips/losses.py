@@ -30,6 +30,23 @@ def edge_l1(made: Tensor, real: Tensor, weights: Tensor | None = None) -> Tensor
     return total / 2
 
 
+def colour_l1(made: Tensor, real: Tensor, weights: Tensor | None = None) -> Tensor:
+    """L1 of what is left of each pixel (B, 3, H, W) without its grey. A small expert hears in brightness alone and would
+    rather have purple or green lips than wrong ones; this says that their colour is the actor's."""
+    return weighted_l1(made - made.mean(dim=1, keepdim=True), real - real.mean(dim=1, keepdim=True), weights)
+
+
+def mouth_in_grey(made: Tensor, real: Tensor) -> Tensor:
+    """What a colour-blind expert may judge (B, 3, S, S): the made mouth, in grey, softly set into the real face. So its gradient
+    can neither tint the lips nor draw lines elsewhere in the lower half that please it."""
+    size = made.shape[-1]
+    soft = made.new_zeros(1, 1, size, size)
+    soft[(0, 0, *mouth_region(size))] = 1
+    rim = size // 24
+    soft = F.avg_pool2d(F.pad(soft, (rim,) * 4, mode="replicate"), 2 * rim + 1, stride=1)
+    return (real + soft * (made - real)).mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
+
+
 def sync_choice(expert: SyncExpert, made: Tensor, voices: Tensor, frames: int, temperature: float) -> Tensor:
     """Cross-entropy of the expert's choice among ``voices`` (clips, choices, 1, 80, 16), the right one first, for the mouths in
     ``made`` (clips · frames, 3, S, S). The gradient passes to the picture; the expert must be frozen."""

@@ -20,7 +20,15 @@ from dubkit.lips.models.wav2lip import Wav2Lip
 from dubkit.train.batches import generator_batch
 from dubkit.train.data import TalkingFaces
 from dubkit.train.generator import GeneratorSettings, mouth_l1
-from dubkit.train.losses import edge_l1, mouth_weights, sync_choice, wav2lip_total, weighted_l1
+from dubkit.train.losses import (
+    colour_l1,
+    edge_l1,
+    mouth_in_grey,
+    mouth_weights,
+    sync_choice,
+    wav2lip_total,
+    weighted_l1,
+)
 from dubkit.train.resident import talking_faces
 from dubkit.train.runs import Average, Compute, Report, Run, silent
 from dubkit.train.strips import write_strip
@@ -66,8 +74,11 @@ def train_gan(shards: Path, folder: Path, start_from: Wav2Lip, expert: SyncExper
             l1 = weighted_l1(made, batch.real, weights)
             if draw.edges:
                 l1 = l1 + draw.edges * edge_l1(made, batch.real, weights)
+            if draw.colour:
+                l1 = l1 + draw.colour * colour_l1(made, batch.real, weights)
+            judged = mouth_in_grey(made, batch.real) if draw.sync_in_grey else made
             with compute.autocast():
-                sync = sync_choice(expert, made, batch.voices, draw.frames, draw.temperature)
+                sync = sync_choice(expert, judged, batch.voices, draw.frames, draw.temperature)
                 believed = judge(made).float()
             visual = F.binary_cross_entropy(believed, torch.ones_like(believed))
             loss = wav2lip_total(l1, sync, draw.sync_weight, visual, settings.visual_weight)

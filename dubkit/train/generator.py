@@ -18,7 +18,16 @@ from dubkit.lips.losses import SyncExpert
 from dubkit.lips.models.wav2lip import Wav2Lip, Wav2LipConfig
 from dubkit.train.batches import Batch, generator_batch, picture_tensor, shown_to_network  # noqa: F401 - the page's words
 from dubkit.train.data import TalkingFaces
-from dubkit.train.losses import edge_l1, mouth_region, mouth_weights, sync_choice, wav2lip_total, weighted_l1
+from dubkit.train.losses import (
+    colour_l1,
+    edge_l1,
+    mouth_in_grey,
+    mouth_region,
+    mouth_weights,
+    sync_choice,
+    wav2lip_total,
+    weighted_l1,
+)
 from dubkit.train.resident import talking_faces
 from dubkit.train.runs import Average, Compute, Report, Run, learning_rate, silent
 from dubkit.train.strips import write_strip
@@ -42,6 +51,8 @@ class GeneratorSettings:
     frames: int = 1
     mouth: float = 6.0
     edges: float = 0.0
+    colour: float = 0.0
+    sync_in_grey: bool = False
     sync_weight: float = 0.0
     temperature: float = 15.0
     choices: int = 9
@@ -91,9 +102,12 @@ def train_generator(shards: Path, folder: Path, settings: GeneratorSettings = Ge
             l1 = weighted_l1(made, batch.real, weights)
             if settings.edges:
                 l1 = l1 + settings.edges * edge_l1(made, batch.real, weights)
+            if settings.colour:
+                l1 = l1 + settings.colour * colour_l1(made, batch.real, weights)
             if expert is not None:
+                judged = mouth_in_grey(made, batch.real) if settings.sync_in_grey else made
                 with compute.autocast():
-                    sync = sync_choice(expert, made, batch.voices, settings.frames, settings.temperature)
+                    sync = sync_choice(expert, judged, batch.voices, settings.frames, settings.temperature)
             loss = wav2lip_total(l1, sync, sync_weight)
             (loss / compute.accumulate).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -10,7 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dubkit.lips.losses import (  # one place to import a training page's losses from
+    colour_l1,
     edge_l1,
+    mouth_in_grey,
     mouth_region,
     mouth_weights,
     sync_choice,
@@ -19,8 +21,8 @@ from dubkit.lips.losses import (  # one place to import a training page's losses
 )
 
 __all__ = [
-    "contrastive_margin", "cosine_bce", "edge_l1", "mouth_region", "mouth_weights", "pair_margin", "shift_contrast",
-    "sync_choice", "wav2lip_total", "weighted_l1",
+    "colour_l1", "contrastive_margin", "cosine_bce", "edge_l1", "mouth_in_grey", "mouth_region", "mouth_weights",
+    "pair_margin", "shift_contrast", "sync_choice", "wav2lip_total", "weighted_l1",
 ]  # fmt: skip
 
 

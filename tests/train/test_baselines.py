@@ -54,7 +54,7 @@ def test_lipgan(shards, tmp_path):
 def test_speech2vid_learns_to_draw(shards, tmp_path):
     settings = Speech2VidSettings(width=2, clips=8, learning_rate=1e-2, shares=SHARES)
     losses = []
-    train_speech2vid(shards, tmp_path, settings, steps=30, save_every=10,
+    train_speech2vid(shards, tmp_path, settings, steps=30, check_every=10,
                      report=lambda line: losses.append(float(line.rsplit(" ", 1)[1])))  # fmt: skip
     assert losses[-1] < losses[0]
 

@@ -10,9 +10,11 @@ import torch
 from dubkit.lips.models.small_expert import SmallExpert
 from dubkit.lips.models.wav2lip import Wav2Lip
 from dubkit.train.losses import (
+    colour_l1,
     contrastive_margin,
     cosine_bce,
     edge_l1,
+    mouth_in_grey,
     mouth_region,
     mouth_weights,
     pair_margin,
@@ -105,3 +107,21 @@ def test_the_sync_loss_looks_at_the_lower_half_only():
     made = torch.rand(5, 3, 96, 96, requires_grad=True)
     sync_choice(expert, made, torch.randn(1, 4, 1, 80, 16), frames=5, temperature=15.0).backward()
     assert made.grad[:, :, :48].abs().max() == 0 and made.grad[:, :, 48:].abs().max() > 0
+
+
+def test_colour_l1_sees_a_tint_and_not_a_shade():
+    real = torch.full((1, 3, 4, 4), 0.5)
+    assert colour_l1(real - 0.2, real).item() == pytest.approx(0, abs=1e-7)
+    tinted = real + torch.tensor([0.3, 0.0, -0.3])[None, :, None, None]
+    assert colour_l1(tinted, real).item() == pytest.approx(0.2)
+
+
+def test_the_mouth_in_grey_is_judged_alone():
+    made, real = torch.rand(2, 3, 96, 96, requires_grad=True), torch.rand(2, 3, 96, 96)
+    seen = mouth_in_grey(made, real)
+    assert torch.equal(seen[:, 0], seen[:, 2])
+    torch.testing.assert_close(seen[:, 0, :50], real.mean(dim=1)[:, :50])
+    torch.testing.assert_close(seen[:, 0, 70, 40], made.detach()[:, :, 70, 40].mean(dim=1))
+    seen.sum().backward()
+    assert made.grad[:, :, :50].abs().max() == 0
+    torch.testing.assert_close(made.grad[:, 0], made.grad[:, 1])  # no channel is pulled more than another
