@@ -34,7 +34,9 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path):
     watchdog.start()
     for line in process.stdout:
         event = json.loads(line)
-        if event["stage"] == "shots" and event["kind"] == "progress" and event["done"] > 0:
+        if (
+            event["stage"] == "shots"
+        ):  # at its first word: on a busy machine the rest of it may be over before we are heard
             os.killpg(process.pid, signal.SIGINT)
             break
     _, said = process.communicate()
