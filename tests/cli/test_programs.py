@@ -27,9 +27,14 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path):
     write_audio(tmp_path / "dub.flac", np.zeros((1, 48_000), np.float32), 48_000)
     (tmp_path / "film.dub.toml").write_text(PROJECT)
     command = [sys.executable, "-m", "dubkit", "dub", "film.dub.toml", "--until", "shots", "--progress", "json"]
-    process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    # a shell that starts the tests in the background has Ctrl-C ignored, and children inherit that
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     watchdog = threading.Timer(120, process.kill)
     watchdog.start()
     for line in process.stdout:
