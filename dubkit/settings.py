@@ -183,7 +183,9 @@ class LipsSettings(Section):
         "alter", description="a face without landmarks: altered as if upright in its box, or passed through untouched"
     )
     min_face_px: int = Field(48, ge=16, description="face height in pixels below which the picture is passed through")
-    restorer: str | None = Field(None, description="path of a face restorer in ONNX (GFPGAN's interface) that sharpens new faces")
+    restorer: str | None = Field(
+        None, description="path of a face restorer in ONNX (GFPGAN's interface) that sharpens new faces"
+    )
     reference: Literal["voice", "calm", "same"] = Field(
         "voice",
         description="the face shown beside each frame: the actor in that pose with a mouth as open as the voice is loud (voice), "

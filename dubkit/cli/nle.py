@@ -10,7 +10,9 @@ from rich.table import Table
 
 from dubkit.cli.common import PresetOption, SetOption, err, flags, out
 
-app = typer.Typer(help="Timelines of editing programs (OTIO, FCPXML, EDL, FCP7 XML, AAF, Kdenlive).", no_args_is_help=True)
+app = typer.Typer(
+    help="Timelines of editing programs (OTIO, FCPXML, EDL, FCP7 XML, AAF, Kdenlive).", no_args_is_help=True
+)
 
 
 @app.command()
