@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from dubkit.errors import InputError
-from dubkit.lips.losses import SyncExpert, edge_l1, mouth_region, mouth_weights, sync_choice, wav2lip_total, weighted_l1
+from dubkit.lips.losses import SyncExpert, mouth_region, mouth_weights, picture_loss, sync_choice, wav2lip_total
 from dubkit.lips.mel import frame_windows, windows
 from dubkit.lips.models.expert import FRAMES, mouth_stack
 from dubkit.lips.models.wav2lip import Wav2Lip, picture_tensor, shown_to_network
@@ -92,7 +92,7 @@ def adapt(model: Wav2Lip, expert: SyncExpert, footage: Sequence[Footage], *, ste
         optimizer.param_groups[0]["lr"] = learning_rate * (1 - step / steps)  # the noise of small batches dies out
         voices, shown, real, choices = actor.draw(rng, windows_a_step)
         made = tuned(voices, shown)
-        l1 = weighted_l1(made, real, weights) + 0.5 * edge_l1(made, real, weights)
+        l1 = picture_loss(made, real, weights, edges=0.5)
         loss = wav2lip_total(l1, sync_choice(expert, made, choices, FRAMES, 8.0), sync_weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -36,6 +36,18 @@ def colour_l1(made: Tensor, real: Tensor, weights: Tensor | None = None) -> Tens
     return weighted_l1(made - made.mean(dim=1, keepdim=True), real - real.mean(dim=1, keepdim=True), weights)
 
 
+def picture_loss(
+    made: Tensor, real: Tensor, weights: Tensor | None = None, edges: float = 0.0, colour: float = 0.0
+) -> Tensor:
+    """``weighted_l1`` + ``edges`` · ``edge_l1`` + ``colour`` · ``colour_l1``: the L1 of every page that makes pictures."""
+    loss = weighted_l1(made, real, weights)
+    if edges:
+        loss = loss + edges * edge_l1(made, real, weights)
+    if colour:
+        loss = loss + colour * colour_l1(made, real, weights)
+    return loss
+
+
 def mouth_in_grey(made: Tensor, real: Tensor) -> Tensor:
     """What a colour-blind expert may judge (B, 3, S, S): the made mouth, in grey, softly set into the real face. So its gradient
     can neither tint the lips nor draw lines elsewhere in the lower half that please it."""

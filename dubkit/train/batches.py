@@ -35,8 +35,9 @@ class Batch:
 
 
 def generator_batch(data: TalkingFaces, rng: np.random.Generator, clips: int, frames: int, shares: dict[str, float],
-                    choices: int = 0) -> Batch:  # fmt: skip
-    """Draw ``clips`` stretches of ``frames`` frames, each frame with its own reference from elsewhere in the clip.
+                    choices: int = 0, other_clip: float = 0.0) -> Batch:  # fmt: skip
+    """Draw ``clips`` stretches of ``frames`` frames, each frame with its own reference from elsewhere in the clip, or, for the
+    share ``other_clip`` of the stretches, from another clip of that person.
 
     The public code takes five consecutive references; their mouths move by themselves, in step with another moment of the
     same voice, which the sync loss must first unlearn.
@@ -45,11 +46,13 @@ def generator_batch(data: TalkingFaces, rng: np.random.Generator, clips: int, fr
     for clip in data.draw_clips(rng, clips, 2 * APART + frames + FRAMES + 1, shares):
         # a frame's voice reaches from one frame before it to four after
         first = int(rng.integers(clip.start + 1, clip.stop - frames - FRAMES + 2))
-        elsewhere = [f for f in range(clip.start, clip.stop) if f <= first - APART or f >= first + frames + APART - 1]
+        source = data.another_clip(rng, clip) if other_clip and rng.random() < other_clip else clip
+        elsewhere = [f for f in range(source.start, source.stop)
+                     if source != clip or f <= first - APART or f >= first + frames + APART - 1]  # fmt: skip
         others = np.sort(rng.choice(elsewhere, size=frames, replace=len(elsewhere) < frames))
         move = Move.draw(rng)
         targets.append(Stretch(clip, np.arange(first, first + frames), move))
-        references.append(Stretch(clip, others, move))
+        references.append(Stretch(source, others, move))
         if choices:
             voices.append(Stretch(clip, _choices(clip, first, choices, rng), move))
     pictures = data.pictures([stretch for pair in zip(targets, references, strict=True) for stretch in pair])

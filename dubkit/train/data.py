@@ -82,6 +82,11 @@ class TalkingFaces:
             drawn.append(theirs[rng.integers(len(theirs))])
         return drawn
 
+    def another_clip(self, rng: np.random.Generator, clip: Clip) -> Clip:
+        """A clip of the same person; ``clip`` itself where there is no other."""
+        others = [other for other in self._pool(clip.set, 1)[2][clip.identity] if other != clip]
+        return others[rng.integers(len(others))] if others else clip
+
     def _pool(self, name: str, frames: int) -> tuple[list[str], np.ndarray, dict[str, list[Clip]]]:
         """The people of a set with clips long enough, their chances, and those clips. Raises InputError without any."""
         if (name, frames) not in self._pools:

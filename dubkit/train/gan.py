@@ -20,15 +20,7 @@ from dubkit.lips.models.wav2lip import Wav2Lip
 from dubkit.train.batches import generator_batch
 from dubkit.train.data import TalkingFaces
 from dubkit.train.generator import GeneratorSettings, mouth_l1
-from dubkit.train.losses import (
-    colour_l1,
-    edge_l1,
-    mouth_in_grey,
-    mouth_weights,
-    sync_choice,
-    wav2lip_total,
-    weighted_l1,
-)
+from dubkit.train.losses import mouth_in_grey, mouth_weights, picture_loss, sync_choice, wav2lip_total
 from dubkit.train.resident import talking_faces
 from dubkit.train.runs import Average, Compute, Report, Run, silent
 from dubkit.train.strips import write_strip
@@ -68,14 +60,11 @@ def train_gan(shards: Path, folder: Path, start_from: Wav2Lip, expert: SyncExper
         making.zero_grad(set_to_none=True)
         pairs = []
         for _ in range(compute.accumulate):
-            batch = generator_batch(data, rng, draw.clips, draw.frames, draw.shares, draw.choices).to(compute.device)
+            batch = generator_batch(data, rng, draw.clips, draw.frames, draw.shares, draw.choices, draw.other_clip)
+            batch = batch.to(compute.device)
             with compute.autocast():
                 made = model(batch.mel, batch.shown).float()
-            l1 = weighted_l1(made, batch.real, weights)
-            if draw.edges:
-                l1 = l1 + draw.edges * edge_l1(made, batch.real, weights)
-            if draw.colour:
-                l1 = l1 + draw.colour * colour_l1(made, batch.real, weights)
+            l1 = picture_loss(made, batch.real, weights, draw.edges, draw.colour)
             judged = mouth_in_grey(made, batch.real) if draw.sync_in_grey else made
             with compute.autocast():
                 sync = sync_choice(expert, judged, batch.voices, draw.frames, draw.temperature)

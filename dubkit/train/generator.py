@@ -18,16 +18,7 @@ from dubkit.lips.losses import SyncExpert
 from dubkit.lips.models.wav2lip import Wav2Lip, Wav2LipConfig
 from dubkit.train.batches import Batch, generator_batch, picture_tensor, shown_to_network  # noqa: F401 - the page's words
 from dubkit.train.data import TalkingFaces
-from dubkit.train.losses import (
-    colour_l1,
-    edge_l1,
-    mouth_in_grey,
-    mouth_region,
-    mouth_weights,
-    sync_choice,
-    wav2lip_total,
-    weighted_l1,
-)
+from dubkit.train.losses import mouth_in_grey, mouth_region, mouth_weights, picture_loss, sync_choice, wav2lip_total
 from dubkit.train.resident import talking_faces
 from dubkit.train.runs import Average, Compute, Report, Run, learning_rate, silent
 from dubkit.train.strips import write_strip
@@ -44,7 +35,8 @@ SMALL = Wav2LipConfig(
 
 @dataclass(frozen=True, slots=True)
 class GeneratorSettings:
-    """What a run is. ``clips`` draws a step of ``frames`` consecutive frames each (5 with an expert)."""
+    """What a run is. ``clips`` draws a step of ``frames`` consecutive frames each (5 with an expert); the share
+    ``other_clip`` of them sees references from another clip of that person, in another pose."""
 
     config: dict = field(default_factory=SMALL.to_dict)
     clips: int = 32
@@ -56,6 +48,7 @@ class GeneratorSettings:
     sync_weight: float = 0.0
     temperature: float = 15.0
     choices: int = 9
+    other_clip: float = 0.0
     learning_rate: float = 1e-3
     warmup: int = 50
     weight_decay: float = 1e-4
@@ -95,15 +88,13 @@ def train_generator(shards: Path, folder: Path, settings: GeneratorSettings = Ge
         optimizer.param_groups[0]["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
         for _ in range(compute.accumulate):
-            batch = generator_batch(data, rng, settings.clips, settings.frames, settings.shares, choices)
+            batch = generator_batch(
+                data, rng, settings.clips, settings.frames, settings.shares, choices, settings.other_clip
+            )
             batch, sync = batch.to(compute.device), 0.0
             with compute.autocast():
                 made = model(batch.mel, batch.shown).float()
-            l1 = weighted_l1(made, batch.real, weights)
-            if settings.edges:
-                l1 = l1 + settings.edges * edge_l1(made, batch.real, weights)
-            if settings.colour:
-                l1 = l1 + settings.colour * colour_l1(made, batch.real, weights)
+            l1 = picture_loss(made, batch.real, weights, settings.edges, settings.colour)
             if expert is not None:
                 judged = mouth_in_grey(made, batch.real) if settings.sync_in_grey else made
                 with compute.autocast():

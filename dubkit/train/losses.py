@@ -15,6 +15,7 @@ from dubkit.lips.losses import (  # one place to import a training page's losses
     mouth_in_grey,
     mouth_region,
     mouth_weights,
+    picture_loss,
     sync_choice,
     wav2lip_total,
     weighted_l1,
@@ -22,7 +23,7 @@ from dubkit.lips.losses import (  # one place to import a training page's losses
 
 __all__ = [
     "colour_l1", "contrastive_margin", "cosine_bce", "edge_l1", "mouth_in_grey", "mouth_region", "mouth_weights",
-    "pair_margin", "shift_contrast", "sync_choice", "wav2lip_total", "weighted_l1",
+    "pair_margin", "picture_loss", "shift_contrast", "sync_choice", "wav2lip_total", "weighted_l1",
 ]  # fmt: skip
 
 

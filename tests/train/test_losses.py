@@ -18,6 +18,7 @@ from dubkit.train.losses import (
     mouth_region,
     mouth_weights,
     pair_margin,
+    picture_loss,
     shift_contrast,
     sync_choice,
     wav2lip_total,
@@ -114,6 +115,13 @@ def test_colour_l1_sees_a_tint_and_not_a_shade():
     assert colour_l1(real - 0.2, real).item() == pytest.approx(0, abs=1e-7)
     tinted = real + torch.tensor([0.3, 0.0, -0.3])[None, :, None, None]
     assert colour_l1(tinted, real).item() == pytest.approx(0.2)
+
+
+def test_picture_loss_adds_what_is_asked_for():
+    made, real = torch.rand(2, 1, 3, 8, 8)
+    parts = [loss(made, real).item() for loss in (weighted_l1, edge_l1, colour_l1)]
+    assert picture_loss(made, real).item() == pytest.approx(parts[0])
+    assert picture_loss(made, real, None, 0.5, 2.0).item() == pytest.approx(parts[0] + 0.5 * parts[1] + 2 * parts[2])
 
 
 def test_the_mouth_in_grey_is_judged_alone():

@@ -150,6 +150,20 @@ def test_no_draw_crosses_a_clip(shards):
         assert np.abs(frames[:, None] - references).min() >= 5
 
 
+def test_references_from_another_clip_are_the_same_person_s(shards):
+    data = TalkingFaces(shards, "train")
+    seen, pictures = [], data.pictures
+    data.pictures = lambda draws: (seen.extend(draws), pictures(draws))[1]
+    generator_batch(data, np.random.default_rng(0), 40, 5, SHARES, other_clip=0.5)
+    pairs = list(zip(seen[::2], seen[1::2], strict=True))
+    assert all(made.clip.identity == shown.clip.identity for made, shown in pairs)
+    assert all(shown.clip.start <= shown.frames[0] and shown.frames[-1] < shown.clip.stop for _, shown in pairs)
+    assert 10 <= sum(made.clip != shown.clip for made, shown in pairs) <= 30
+    data.clips = data.clips[:1]  # nobody has another
+    data._pools.clear()
+    assert data.another_clip(np.random.default_rng(0), data.clips[0]) == data.clips[0]
+
+
 def test_held_out_people_are_in_no_training_draw(shards):
     train, val = TalkingFaces(shards, "train"), TalkingFaces(shards, "val")
     assert not {c.identity for c in train.clips} & {c.identity for c in val.clips}
