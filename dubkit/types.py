@@ -169,6 +169,7 @@ class Word:
     segment: Segment
     text: str
     confidence: float = 1.0
+    speaker: str | None = None  # who says it; where people speak at once this may be another than the line's speaker
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import tomlkit
 import typer
 
 from dubkit.cli.common import PresetOption, SetOption, flags, out
@@ -27,6 +29,7 @@ def sheet(
     """Write the translator's sheet (or the transcript): who says what when, with an empty column for the translation.
 
     With a film, a project is made that speaks the sheet once it is filled: fill the last column, then run dubkit dub.
+    The project keeps --preset and --set, so that dubkit dub hears the same lines; an existing project is not changed.
     """
     from dubkit.cli.listeners import listening
     from dubkit.project import artefacts, layers, schema
@@ -34,7 +37,7 @@ def sheet(
     from dubkit.speech import subtitles
     from dubkit.types import Line
 
-    made = None
+    made, given = None, flags(set_)
     if film.suffix.lower() != ".toml":
         if not to:
             raise InputError("--to is missing: which language will it be translated into? (dubkit sheet FILM --to es)")
@@ -48,9 +51,9 @@ def sheet(
     if film.suffix.lower() != ".toml":
         if output.suffix.lower() not in (".csv", ".tsv"):
             raise InputError("for a film, write a sheet (.csv or .tsv): it becomes the translation that is spoken")
-        made = _new_project(film, to, language, output)
+        made = _new_project(film, to, language, output, preset, given)
     file = schema.load(made or film)
-    settings, _ = layers.merged(file, preset, flags(set_))
+    settings, _ = layers.merged(file, preset, given)
     pipeline = Pipeline(file, settings)
     with listening("auto") as listener:
         pipeline.listener = listener
@@ -63,21 +66,39 @@ def sheet(
     out.print(f"wrote {output}: {len(lines)} lines", highlight=False, soft_wrap=True)
     if made:
         out.print(f"fill its last column, then: dubkit dub {made}", highlight=False, soft_wrap=True)
+    elif given or preset:
+        out.print(
+            f"note: the settings given here held for this sheet alone; {film.name} keeps its own, and with them dubkit dub "
+            "may find other lines (write them into its [settings])",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
 
 
-def _new_project(film: Path, to: str, language: str, output: Path) -> Path:
-    """A project whose dub is the sheet to come."""
+def _new_project(
+    film: Path, to: str, language: str, output: Path, preset: str | None, given: Mapping[str, Any]
+) -> Path:
+    """A project whose dub is the sheet to come, with the settings that the sheet is made with."""
     from dubkit.cli.new import new
-    from dubkit.project import schema
+    from dubkit.project import layers, schema
     from dubkit.speech.subtitles import save_sheet
 
     path = film.with_name(film.stem + schema.SUFFIX)
     if path.exists():
         raise InputError(f"there is a project already; its sheet: dubkit sheet {path}")
+    layers.merged(None, preset, given)  # a setting that does not exist is told before anything is written
+
+    def keep(document: tomlkit.TOMLDocument) -> None:
+        for key, value in given.items():
+            section, _, name = key.partition(".")
+            settings = document.setdefault("settings", tomlkit.table(is_super_table=True))
+            settings.setdefault(section, tomlkit.table())[name] = value
+
     save_sheet(output, ())  # the project must not name a file that is not there
     try:
-        new(film, to, subtitles=output, language=language)
+        new(film, to, subtitles=output, language=language, preset=preset)
     except BaseException:
         output.unlink()
         raise
+    if given:
+        schema.load(path).edit(keep)
     return path

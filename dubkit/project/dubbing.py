@@ -43,8 +43,7 @@ def make_voice(work: Work) -> list[Path]:
         found |= naming.names_from_stems(turns, {name: _speech_of(path) for name, path in stems.items()})
     fixed = {speaker: member.name for member in work.project.project.cast for speaker in member.speakers}
     turns = naming.renamed(turns, found, fixed)
-    named = {turn.id: turn.speaker for turn in turns}
-    lines = tuple(replace(line, speaker=named.get(line.turn_id, line.speaker)) for line in lines)
+    lines = naming.lines_renamed(lines, work.turns(), turns)
     voices = {m.name: m.voice_for(work.language) for m in work.project.project.cast if m.voice_for(work.language)}
     source = DubSource(
         language=work.language,

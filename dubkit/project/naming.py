@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from dubkit.types import Segment, Turn
+from dubkit.types import Line, Segment, Turn
 
 _ENOUGH = 0.25  # share of a turn that a stem must sound
 
@@ -37,3 +37,17 @@ def renamed(turns: Sequence[Turn], found: Mapping[str, str], fixed: Mapping[str,
         replace(turn, speaker=fixed.get(turn.speaker) or found.get(turn.id) or usual.get(turn.speaker) or turn.speaker)
         for turn in turns
     )
+
+
+def lines_renamed(lines: Sequence[Line], before: Sequence[Turn], now: Sequence[Turn]) -> tuple[Line, ...]:
+    """The lines, and their words, with the names that their speakers' turns have ``now``; the same turns as ``before``."""
+    of_turn = {turn.id: turn.speaker for turn in now}
+    of_speaker = {old.speaker: new.speaker for old, new in zip(before, now, strict=True)}
+
+    def called(line: Line) -> Line:
+        name = of_turn.get(line.turn_id, line.speaker)
+        names = of_speaker | {line.speaker: name}
+        words = tuple(replace(word, speaker=names.get(word.speaker, word.speaker)) for word in line.words)
+        return replace(line, speaker=name, words=words)
+
+    return tuple(called(line) for line in lines)

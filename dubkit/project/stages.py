@@ -180,6 +180,7 @@ def transcribe(work: Work) -> list[Path]:
     lines = base.transcribe(
         work.analysis_audio(), work.turns(), reads.resolved(work.project, work.settings).speech,
         work.project.project.source.language, work.progress,
+        artefacts.read_json(work.file("diarize", "exclusive.json"), tuple[Turn, ...]),
     )  # fmt: skip
     return [
         artefacts.write_json(work.folder / "lines.json", lines, tuple[Line, ...]),
@@ -294,6 +295,7 @@ STAGES: tuple[Stage, ...] = (
         transcribe,
         ("ingest", "diarize"),
         ("speech", "-speech.device", *(f"-speech.{key}" for key in _ONLY_DIARIZE)),
+        version="2",
         files=reads.replacement("speech", "transcript"),
         values=reads.source_language,
     ),

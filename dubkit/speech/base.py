@@ -9,7 +9,8 @@ tool) and ``speech.transcript`` (subtitles, translator's sheet, or JSON of whisp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +23,7 @@ from dubkit.progress import Progress, silent
 from dubkit.settings import SpeechSettings
 from dubkit.speech import rttm
 from dubkit.speech import turns as turn_tools
-from dubkit.types import Line, Segment, Turn
+from dubkit.types import Line, Segment, Turn, Word
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,8 +95,12 @@ def transcribe(
     settings: SpeechSettings,
     language: str | None = None,
     progress: Progress = silent,
+    alone: Sequence[Turn] | None = None,
 ) -> tuple[Line, ...]:
-    """One line a turn, words inside the turn, by the engine the settings name or the file that replaces it."""
+    """One line a turn, words inside the turn, by the engine the settings name or the file that replaces it.
+
+    ``alone``: the exclusive turns (``Diarization.exclusive``), which say whose each word is where people speak at once.
+    """
     language = language.replace("_", "-").split("-")[0].lower() if language else None  # models know es, not es-MX
     if settings.transcript:
         from dubkit.speech import transcripts
@@ -106,7 +111,8 @@ def transcribe(
     else:
         engine = create("transcriber", TRANSCRIBERS, settings.transcriber)
         lines = engine.transcribe(audio, turns, settings, language, progress)
-    return tuple(inside(line, turn) for line, turn in zip(lines, turns, strict=True))
+    speaker_of = _speaker_of(turn_tools.exclusive(turns) if alone is None else alone)
+    return tuple(_told_apart(inside(line, turn), speaker_of) for line, turn in zip(lines, turns, strict=True))
 
 
 def inside(line: Line, turn: Turn) -> Line:
@@ -118,3 +124,25 @@ def inside(line: Line, turn: Turn) -> Line:
 
     words = tuple(replace(w, segment=Segment(clip(w.segment.start), clip(w.segment.end))) for w in line.words)
     return replace(line, words=words)
+
+
+def _told_apart(line: Line, speaker_of: Callable[[Segment], str | None]) -> Line:
+    """The line with a speaker for each word: the transcript's own, else who speaks most in its time, else the line's."""
+
+    def who(word: Word) -> str:
+        return word.speaker or speaker_of(word.segment) or line.speaker
+
+    return replace(line, words=tuple(replace(word, speaker=who(word)) for word in line.words))
+
+
+def _speaker_of(alone: Sequence[Turn]) -> Callable[[Segment], str | None]:
+    """A function that tells who, of turns that do not overlap, speaks most of a stretch; None where nobody does."""
+    ordered = sorted(alone, key=lambda turn: turn.segment)
+    starts = [turn.segment.start for turn in ordered]
+
+    def find(segment: Segment) -> str | None:
+        near = ordered[max(0, bisect_right(starts, segment.start) - 1) : bisect_right(starts, segment.end)]
+        most = max(near, key=lambda turn: turn.segment.overlap(segment), default=None)
+        return most.speaker if most and most.segment.overlap(segment) > 0 else None
+
+    return find

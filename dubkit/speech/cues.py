@@ -158,7 +158,9 @@ def place_words(words: Sequence[Mapping[str, Any]], start: float, end: float) ->
         following = next((w["start"] for w in words[i:] if "start" in w), end)
         begin = max(now, float(word.get("start", now)))
         now = max(begin, float(word.get("end", following)))
-        placed.append(Word(Segment(begin, now), word["word"].strip(), float(word.get("score", 0.0))))
+        placed.append(
+            Word(Segment(begin, now), word["word"].strip(), float(word.get("score", 0.0)), word.get("speaker"))
+        )
     return tuple(placed)
 
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,6 @@ from dubkit.settings import SpeechSettings
 from dubkit.speech.base import Diarization
 from dubkit.speech.sound import RATE, Sound
 from dubkit.speech.turns import make_turns
-
-os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "0")  # no telemetry; read when pyannote.audio is imported
 
 COMMUNITY = "pyannote/speaker-diarization-community-1"
 SHORTEST = 0.1  # seconds; a shorter file holds no word

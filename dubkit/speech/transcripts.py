@@ -40,6 +40,7 @@ def distribute(
         if part.cue.words and part.count == 1:
             near = [turn for turn in turns if gap(turn.segment, part.segment) <= REACH]
             for word in part.cue.words:
+                word = replace(word, speaker=speakers.get(word.speaker or ""))
                 if turn := _turn_of(word, near):
                     said.setdefault(turn.id, []).append((word.segment.start, word.text, (word,)))
                 else:
@@ -69,8 +70,9 @@ def distribute(
 
 
 def _turn_of(word: Word, turns: Sequence[Turn]) -> Turn | None:
-    """The turn that shares most time with the word, else the nearest within half a second."""
-    best = max(turns, key=lambda turn: turn.segment.overlap(word.segment), default=None)
+    """The turn that shares most time with the word, its speaker's before all others, else the nearest within 0.5 s."""
+    own = [turn for turn in turns if turn.speaker == word.speaker and turn.segment.overlap(word.segment) > 0]
+    best = max(own or turns, key=lambda turn: turn.segment.overlap(word.segment), default=None)
     if best is None or best.segment.overlap(word.segment) > 0:
         return best
     nearest = min(turns, key=lambda turn: gap(turn.segment, word.segment))

@@ -1,7 +1,7 @@
 """Diarized voices get the dub's names."""
 
-from dubkit.project.naming import names_from_stems, renamed
-from dubkit.types import Segment, Turn
+from dubkit.project.naming import lines_renamed, names_from_stems, renamed
+from dubkit.types import Line, Segment, Turn, Word
 
 
 def turn(name, start, end, speaker):
@@ -35,3 +35,11 @@ def test_a_person_wins():
 def test_merged_voices_are_told_apart_by_stems():
     merged = [turn("t1", 0, 1, "S0"), turn("t2", 2, 3, "S0")]
     assert [t.speaker for t in renamed(merged, names_from_stems(merged, SPEECH), {})] == ["ana", "ben"]
+
+
+def test_lines_and_their_words_take_the_new_names():
+    words = tuple(Word(Segment(0, 1), "hm", speaker=name) for name in ("S0", "S1", "S9"))
+    line = Line("l1", "t1", Segment(0, 1), "S0", "hm hm hm", words)
+    now = renamed(TURNS, {"t1": "ana", "t2": "ben", "t3": "ana", "t4": "ana"}, {})
+    (named,) = lines_renamed([line], TURNS, now)
+    assert (named.speaker, [word.speaker for word in named.words]) == ("ana", ["ana", "ben", "S9"])

@@ -50,6 +50,23 @@ def test_words_stay_inside_their_turn(fakes):
     assert [line.words[0].segment for line in lines] == [turn.segment for turn in TURNS]
 
 
+class FakeWords:
+    def transcribe(self, audio, turns, settings, language, progress):
+        said = [("see", 2.0), ("you", 3.2), ("then", 4.5)]
+        words = tuple(Word(Segment(start, start + 0.4), text) for text, start in said)
+        return tuple(Line(t.id, t.id, t.segment, t.speaker, "see you then", words, language) for t in turns)
+
+
+def test_a_word_in_an_overlap_belongs_to_whoever_speaks_there_alone(monkeypatch):
+    monkeypatch.setattr(base, "create", lambda *_: FakeWords())
+    both = make_turns([(0.0, 5.0, "A"), (3.0, 4.0, "B")])
+    alone = make_turns([(0.0, 3.0, "A"), (3.0, 4.0, "B"), (4.0, 4.4, "A")])
+    lines = base.transcribe(Path("x.wav"), both, SpeechSettings(), "en", alone=alone)
+    assert [word.speaker for word in lines[0].words] == ["A", "B", "A"]  # nobody is alone at 4.5: the line's own
+    lines = base.transcribe(Path("x.wav"), both, SpeechSettings(), "en")
+    assert [word.speaker for word in lines[0].words] == ["A", "A", "A"]  # no exclusive turns: whoever has the floor
+
+
 def test_an_rttm_file_replaces_the_engine(tmp_path):
     path = rttm.save(tmp_path / "a.rttm", TURNS, "film")
     found = base.diarize(None, SpeechSettings(diarization=str(path)))

@@ -29,6 +29,25 @@ def test_words_with_times_go_to_their_turn(tmp_path):
     )
 
 
+def test_words_keep_the_speaker_that_the_file_gives_them(tmp_path):
+    said = [
+        ("Hi", 1.1, 1.4, "X"),
+        ("there", 1.6, 1.9, "X"),
+        ("Oh", 2.3, 2.6, "Y"),
+        ("well", 2.7, 2.9, "X"),
+        ("hm", 3, 3.9, "Y"),
+    ]
+    segments = [{"start": words[0][1], "end": words[-1][2], "text": " ".join(w[0] for w in words), "speaker": words[0][3],
+                 "words": [{"word": w, "start": a, "end": b, "speaker": s} for w, a, b, s in words]}
+                for words in (said[:2], said[2:])]  # fmt: skip
+    path = tmp_path / "film.json"
+    path.write_text(json.dumps({"segments": segments}))
+    turns = make_turns([(1, 3, "A"), (2.2, 4, "B")])
+    lines = base.transcribe(None, turns, SpeechSettings(transcript=str(path)), "en")
+    assert [line.text for line in lines] == ["Hi there well", "Oh hm"]  # "well" lies in both turns
+    assert [[w.speaker for w in line.words] for line in lines] == [["A", "A", "A"], ["B", "B"]]
+
+
 def test_subtitles_as_transcript_and_what_is_left_out_is_logged(tmp_path, caplog):
     path = tmp_path / "film.srt"
     path.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n\n2\n00:00:06,000 --> 00:00:07,000\nWe\n\n"
