@@ -36,7 +36,7 @@ def make_voice(work: Work) -> list[Path]:
     turns, lines, notes = list(work.turns()), list(work.lines()), {}
     found: dict[str, str] = {}
     if target.subtitles:
-        translation = load_translation(resolve(target.subtitles), lines)
+        translation = load_translation(resolve(target.subtitles), lines, work.settings.speech)
         lines, notes = list(translation.lines), {"subtitles": translation.notes}
         found |= translation.names
     if stems:

@@ -182,6 +182,8 @@ def transcribe(work: Work) -> list[Path]:
         work.project.project.source.language, work.progress,
         artefacts.read_json(work.file("diarize", "exclusive.json"), tuple[Turn, ...]),
     )  # fmt: skip
+    for note in subtitles.unreadable(lines, work.settings.speech, "transcript.srt"):
+        work.say(note)
     return [
         artefacts.write_json(work.folder / "lines.json", lines, tuple[Line, ...]),
         subtitles.save(work.folder / "transcript.srt", lines, work.settings.speech),
@@ -273,9 +275,8 @@ _ONLY_DIARIZE = (
     "diarizer", "diarizer_model", "known_voices", "diarization", "diarization_id", "num_speakers", "min_speakers", "max_speakers",
     "segmentation_step", "speaker_distance", "merge_gap", "min_turn",
 )  # fmt: skip
-_ONLY_TRANSCRIBE = (
-    "transcriber", "transcript", "whisper_model", "align", "vad", "batch_size", "line_length", "max_lines", "reading_speed"
-)  # fmt: skip
+_READING = ("line_length", "max_lines", "reading_speed")
+_ONLY_TRANSCRIBE = ("transcriber", "transcript", "whisper_model", "align", "vad", "batch_size", *_READING)
 
 STAGES: tuple[Stage, ...] = (
     Stage("ingest", "read the film", ingest, reads=("media",), version="2", files=reads.film),
@@ -332,7 +333,7 @@ STAGES: tuple[Stage, ...] = (
         "the dub: lines, timing, mix",
         voice,
         ("ingest", "diarize", "transcribe", "match"),
-        ("voice",),
+        ("voice", *(f"speech.{key}" for key in _READING)),
         per_language=True,
         files=reads.target_files,
         values=reads.voices,

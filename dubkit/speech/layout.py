@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dubkit.settings import SpeechSettings
 from dubkit.speech.cues import Cue
@@ -27,6 +28,30 @@ def lay_out(lines: Sequence[Line], settings: SpeechSettings) -> tuple[Cue, ...]:
             wrapped = wrap(f"{line.speaker}: {text}", settings.line_length)
             cues.append(Cue(len(cues) + 1, segment, wrapped, line.speaker, line.id))
     return tuple(_readable(cue, after, settings) for cue, after in zip(cues, [*cues[1:], None], strict=False))
+
+
+def unreadable(cues: Sequence[Cue], settings: SpeechSettings, name: str) -> tuple[str, ...]:
+    """A sentence for each rule that some cues of the file ``name`` break, with their numbers."""
+
+    def told(broken: list[str], what: str) -> list[str]:
+        more = ", …" if len(broken) > 12 else ""
+        return [f"{name}: {len(broken)} of {len(cues)} cues {what}: {', '.join(broken[:12])}{more}"] if broken else []
+
+    fast, tall, wide = [], [], []
+    for cue in cues:
+        lines = cue.text.split("\n")
+        speed = len(cue.text) / max(cue.segment.duration, 1e-3)
+        if round(speed, 1) > settings.reading_speed:
+            fast.append(f"{cue.number} ({speed:.0f})")
+        if len(lines) > settings.max_lines:
+            tall.append(f"{cue.number} ({len(lines)})")
+        if (longest := max(map(len, lines))) > settings.line_length:
+            wide.append(f"{cue.number} ({longest})")
+    return (
+        *told(fast, f"are faster than {settings.reading_speed:g} characters a second (speech.reading_speed)"),
+        *told(tall, f"have more than {settings.max_lines} lines (speech.max_lines)"),
+        *told(wide, f"have lines of more than {settings.line_length} characters (speech.line_length)"),
+    )
 
 
 def wrap(text: str, length: int) -> str:
@@ -87,8 +112,6 @@ def _cut(text: str, room: int) -> list[str]:
 
 
 def _readable(cue: Cue, after: Cue | None, settings: SpeechSettings) -> Cue:
-    from dataclasses import replace
-
     needed = max(SHORTEST, len(cue.text.replace("\n", " ")) / settings.reading_speed)
     end = cue.segment.end
     if cue.segment.duration < needed:

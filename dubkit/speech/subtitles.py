@@ -12,7 +12,7 @@ from dubkit.errors import SpeechFileError
 from dubkit.files import atomic_write
 from dubkit.settings import SpeechSettings
 from dubkit.speech import cues as cue_files
-from dubkit.speech.layout import lay_out
+from dubkit.speech import layout
 from dubkit.speech.match import Part, choose, gap, parts, shared_out, speakers_of
 from dubkit.types import Line, Segment
 
@@ -26,12 +26,17 @@ def save(path: Path, lines: Sequence[Line], settings: SpeechSettings = SpeechSet
     if path.suffix.lower() not in (".srt", ".vtt", ".ass"):
         raise SpeechFileError(f"'{path.suffix}' is not a subtitle format that dubkit writes; use .srt, .vtt or .ass")
     file = pysubs2.SSAFile()
-    for cue in lay_out(lines, settings):
+    for cue in layout.lay_out(lines, settings):
         event = pysubs2.SSAEvent(round(cue.segment.start * 1000), round(cue.segment.end * 1000), name=cue.speaker or "")
         event.plaintext = cue.text
         file.append(event)
     atomic_write(path, file.to_string(path.suffix.lower().lstrip(".")).encode())
     return path
+
+
+def unreadable(lines: Sequence[Line], settings: SpeechSettings, name: str) -> tuple[str, ...]:
+    """What of the subtitles that ``save`` makes of the lines breaks the rules of the settings: the actors talk too fast."""
+    return layout.unreadable(layout.lay_out(lines, settings), settings, name)
 
 
 def save_sheet(path: Path, lines: Sequence[Line]) -> Path:
@@ -61,11 +66,15 @@ class Translation:
     notes: tuple[str, ...]  # one readable sentence each: what did not match, and how it was read
 
 
-def load_translation(path: Path, lines: Sequence[Line]) -> Translation:
-    """Reads a filled sheet or translated subtitles and matches them to ``lines``. Raises SpeechFileError."""
+def load_translation(path: Path, lines: Sequence[Line], settings: SpeechSettings = SpeechSettings()) -> Translation:
+    """Reads a filled sheet or translated subtitles and matches them to ``lines``. Raises SpeechFileError.
+
+    Subtitles that cannot be read by the rules of the settings are noted; a sheet's rows are never shown.
+    """
     found, notes = cue_files.load(path)
     translation = translate(found, lines, path.name)
-    return replace(translation, notes=(*notes, *translation.notes))
+    shown = () if path.suffix.lower() in (".csv", ".tsv", ".json") else found
+    return replace(translation, notes=(*notes, *translation.notes, *layout.unreadable(shown, settings, path.name)))
 
 
 def translate(found: Sequence[cue_files.Cue], lines: Sequence[Line], name: str = "the translation") -> Translation:

@@ -203,7 +203,26 @@ def test_the_films_spanish_subtitles_fit_its_turns(shared):
         line(t.id, t.segment.start, t.segment.end, {"marc": "S0", "glen": "S1", "nora": "S2"}[t.speaker]) for t in turns
     ]
     found = subtitles.load_translation(shared / "media" / "film_a.es.srt", lines)
-    assert found.notes == ()
+    assert len(found.notes) == 2  # it all matches; one cue is a little fast, and its texts are not broken into lines
+    assert "reading_speed): 2 (18)" in found.notes[0] and "line_length)" in found.notes[1]
     assert len(found.lines) == 12
     assert found.names == {turn.id: turn.speaker for turn in turns}
     assert found.lines[6].translation == "Yo no lo haría."
+
+
+def test_subtitles_that_cannot_be_read_are_named(tmp_path):
+    path = tmp_path / "fast.srt"
+    path.write_text("1\n00:00:01,000 --> 00:00:02,000\nThirty signs in one second are\n\n"
+                    "2\n00:00:02,500 --> 00:00:04,000\nA\nB\nC\n\n"
+                    "3\n00:00:06,000 --> 00:00:09,000\nThese fifty-one signs are more than a line can hold\n")  # fmt: skip
+    notes = load_translation(path, LINES).notes
+    assert notes == (
+        "fast.srt: 1 of 3 cues are faster than 17 characters a second (speech.reading_speed): 1 (30)",
+        "fast.srt: 1 of 3 cues have more than 2 lines (speech.max_lines): 2 (3)",
+        "fast.srt: 1 of 3 cues have lines of more than 42 characters (speech.line_length): 3 (51)",
+    )
+    assert load_translation(path, LINES, SpeechSettings(reading_speed=30, max_lines=3, line_length=60)).notes == ()
+    hurried = [line("a", 0, 1, "A", "Nobody can read as much as this in a second."), line("b", 1, 2, "B", "No.")]
+    assert subtitles.unreadable(hurried, SpeechSettings(), "t.srt") == (
+        "t.srt: 1 of 2 cues are faster than 17 characters a second (speech.reading_speed): 1 (47)",)  # fmt: skip
+    assert subtitles.unreadable(LINES, SpeechSettings(), "t.srt") == ()
