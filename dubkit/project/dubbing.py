@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dubkit.project.stages import Work
 
 LIP_RATE = 16_000  # Hz
+MOST_SAID = 12  # notes on the dub that are told while it is made; the report has them all
 
 
 # -------------------------------------------------------------------------------------------------------------- voice
@@ -67,6 +68,11 @@ def make_voice(work: Work) -> list[Path]:
         on_screen=_on_screen(work, spans),
         start_timecode=_start_timecode(media),
     )
+    told = [*dub.report["problems"], *notes.get("subtitles", ())]
+    for note in told[:MOST_SAID]:
+        work.say(note)
+    if len(told) > MOST_SAID:
+        work.say(f"{len(told) - MOST_SAID} more notes on the dub are in its report")
     names = {speaker: path.relative_to(work.folder).as_posix() for speaker, path in dub.stems.items()}
     paths = {"dialogue": dub.dialogue, "background": dub.background, "mix": dub.mix}
     files = {key: path.relative_to(work.folder).as_posix() for key, path in paths.items() if path}

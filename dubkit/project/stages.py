@@ -366,7 +366,7 @@ STAGES: tuple[Stage, ...] = (
         "say what was done",
         report,
         ("ingest", "diarize", "transcribe", "match", "voice", "lips", "render"),
-        version="2",
+        version="3",
         per_language=True,
     ),
 )

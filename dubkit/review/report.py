@@ -42,6 +42,7 @@ def write_report(path: Path, report: dict[str, Any]) -> Path:
         _line_table(attention) if attention else "<p>Nothing.</p>",
         "<h2>Every line</h2>",
         _line_table(report["lines"]),
+        *_dub(report.get("voice", {})),
         *_default_voices(report.get("voice", {}).get("cast", {})),
         "<h2>Lips</h2>",
         _job_table(report["lips"]),
@@ -61,6 +62,35 @@ def _copied(result: dict[str, Any]) -> list[str]:
         return [f"<p>Nothing was copied from the source packet by packet: {escape(result['not_copied'])}.</p>"]
     count = sum(stop - start for start, stop in result.get("copied", ()))
     return [f"<p>{count} frames were copied from the source packet by packet.</p>"] if count else []
+
+
+def _dub(voice: dict[str, Any]) -> list[str]:
+    """The dub's measures, what did not match or fit, and how each line got into its slot."""
+    if "coverage" not in voice:
+        return []
+    cover, loud = voice["coverage"], voice["loudness"]
+    seen = f" ({cover['on_screen_covered']:.0%} where the speaker is seen)" if "on_screen_covered" in cover else ""
+    said = (
+        f"The dub speaks in {cover['covered']:.0%} of the actors' speech{seen}; overlap of both {cover['overlap']:.0%}. "
+        f"{loud['integrated_lufs']} LUFS (target {loud['target_lufs']}), true peak {loud['true_peak_dbtp']} dBTP. "
+        f"Beside it: {voice['background']}."
+    )
+    notes = "".join(f'<li class="warn">{escape(n)}</li>' for n in (*voice["problems"], *voice.get("subtitles", ())))
+    cells = ("line", "speaker", "start", "slot", "natural", "final", "stretch", "gain_db")
+    rows = "".join(
+        "<tr>"
+        + "".join(f'<td class="n">{escape(str(row.get(cell, "")))}</td>' for cell in cells)
+        + f'<td class="n">{escape(row["source"] or "")}</td><td class="warn">{"<br>".join(map(escape, row["notes"]))}</td></tr>'
+        for row in voice["lines"]
+    )
+    names = (*cells[:2], *(f"{cell} (s)" for cell in cells[2:6]), "stretch", "gain (dB)", "from", "note")
+    head = "<tr>" + "".join(f"<th>{name}</th>" for name in names) + "</tr>"
+    return [
+        "<h2>The dub</h2>",
+        f"<p>{escape(said)}</p>",
+        f"<ul>{notes}</ul>" if notes else "",
+        f"<table>{head}{rows}</table>",
+    ]
 
 
 def _default_voices(cast: dict[str, dict[str, Any]]) -> list[str]:

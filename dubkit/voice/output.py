@@ -114,9 +114,11 @@ def _write(
     dialogue: Dialogue, background: Track, said: str, samples: int, folder: Path, settings: VoiceSettings, walk: _Walks
 ) -> Written:
     names = _file_names(list(dialogue.speakers))
-    for old in (folder / "stems").glob("*.*"):  # of a speaker who is no more
+    for old in (folder / "stems").glob("*.*"):  # of a speaker who is no more, or of another voice.stem_format
         if old.suffix == ".wav" or old.name not in names.values():
             old.unlink()
+    for name in ("dialogue.wav", "background.wav", "mix.wav", *(() if said else ("background.flac",))):
+        (folder / name).unlink(missing_ok=True)  # of an earlier dub
     stems = {s: write_track(folder / "stems" / names[s], _unclipped(walk(t))) for s, t in dialogue.speakers.items()}
     parts = [file_track(path, samples) for path in stems.values()]
     if dialogue.rest:

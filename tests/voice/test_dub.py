@@ -95,6 +95,8 @@ def test_broadcast_wave_carries_the_start_timecode(film: SmallFilm, fake_voice) 
         at = data.index(b"bext") + 8 + 256 + 32 + 32 + 10 + 8
         assert int.from_bytes(data[at : at + 8], "little") == 3600 * RATE
         assert np.array_equal(read(wav), read(path))
+    make_dub(DubSource("xx"), film.turns, film.lines, None, 10.0, film.folder / "d", {}, VoiceSettings(tts="fake"))
+    assert not list((film.folder / "d").rglob("*.wav"))  # none of an older dub is left to be taken for this one
 
 
 def test_the_report_counts_coverage(film: SmallFilm) -> None:
