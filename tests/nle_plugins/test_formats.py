@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import opentimelineio as otio
+import pycmx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -189,6 +190,25 @@ def test_edl_read_by_opentimelineio(timeline, tmp_path_factory):
         for c in clips
     ]
     assert found == [(c.record.start - start, len(c.record), round(c.source_start * timeline.rate)) for c in ours]
+
+
+@NTSC_AND_WHOLE
+@given(timeline=timelines(tracks=("video",), speeds=(Fraction(1), Fraction(1, 2), Fraction(2)), markers=False))
+def test_retimed_edl_read_by_pycmx(timeline, tmp_path_factory):
+    """Its parser knows no rates, so OpenTimelineIO's timecodes say what frames they are."""
+    timeline = _within_a_day(timeline)
+    path = tmp_path_factory.getbasetemp() / "c.edl"
+    EDL.write(timeline, path)
+    rate = float(timeline.rate)
+    frames = lambda code: round(otio.opentime.from_timecode(code, rate).value)  # noqa: E731
+    with path.open(encoding="utf-8") as file:
+        edits = [event.edits[0] for event in pycmx.parse_cmx3600(file).events]
+    found = [tuple(map(frames, (e.record_in, e.record_out, e.source_in, e.source_out))) for e in edits]
+    assert len(found) == len(timeline.tracks[0].clips)
+    for clip, (start, stop, first, last) in zip(timeline.tracks[0].clips, found, strict=True):
+        assert (start - timeline.start, stop - timeline.start) == (clip.record.start, clip.record.stop)
+        assert first == round(clip.source_start * timeline.rate)
+        assert abs(last - first - len(clip.record) * clip.speed) < 1  # a list can only round half a frame
 
 
 @NTSC_AND_WHOLE
