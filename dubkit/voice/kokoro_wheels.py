@@ -38,8 +38,9 @@ def english(text: str) -> list[str]:
 
 def spanish(text: str) -> list[str]:
     from dubkit.voice.spanish import phonemes
+    from dubkit.voice.spanish_numbers import in_words
 
-    return [p for p in (phonemes(s) for s in re.split(r"(?<=[.!?…])\s+", text)) if p]
+    return [p for p in (phonemes(in_words(s)) for s in re.split(r"(?<=[.!?…])\s+", text)) if p]
 
 
 # What characters without a voice are given. The packages have one low voice, so two mixtures stand beside it: their
@@ -57,6 +58,8 @@ class KokoroWheelsVoice:
     languages = tuple(SOUNDS)
 
     def __init__(self, voice: str = "", timeout: float = 60.0, speed: float = 1.0):
+        if not find_spec("num2words"):
+            raise ImportError("Spanish numbers", name="num2words")
         self._session, self._symbols, styles = _model()
         voice = voice or "jf_alpha"
         self.name, self.speed = f"kokoro-wheels/{voice}", speed

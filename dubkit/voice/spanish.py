@@ -1,20 +1,23 @@
 """Spanish letters to sounds: written Castilian or Latin American Spanish to IPA with stress marks.
 
 Spanish spelling names its sounds, so rules suffice: RAE, Ortografía de la lengua española (2010) for spelling and
-stress; Martínez-Celdrán et al., "Castilian Spanish", JIPA 33(2), 2003 for the symbols. Numbers are not read out.
+stress; Martínez-Celdrán et al., "Castilian Spanish", JIPA 33(2), 2003 for the symbols. Numbers must be words already
+(spanish_numbers.py); letters of other languages are read by their nearest Spanish ones.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _VOWELS = "aeiouáéíóúü"
 _PLAIN = str.maketrans("áéíóúü", "aeiouu")
-_UNSTRESSED = frozenset(  # articles, short pronouns, prepositions and conjunctions lean on the next word
+UNSTRESSED = frozenset(  # articles, short pronouns, prepositions and conjunctions lean on the next word
     ["a", "al", "con", "de", "del", "e", "el", "en", "la", "las", "le", "les", "lo", "los", "me", "mi", "mis", "ni", "nos", "o",
      "os", "para", "pero", "por", "que", "se", "si", "sin", "su", "sus", "te", "tu", "tus", "u", "un", "una", "y"]
 )  # fmt: skip
 _PAIRS = {"ch": "ʧ", "ll": "ʝ", "rr": "r", "qu": "k", "xc": "ksθ"}
+_FOREIGN = {"ç": "s", "ß": "ss", "æ": "e", "œ": "e", "ø": "o", "ł": "l", "đ": "d"}
 _SINGLE = {"b": "b", "v": "b", "d": "d", "f": "f", "h": "", "j": "x", "k": "k", "l": "l", "m": "m", "n": "n",
            "ñ": "ɲ", "p": "p", "s": "s", "t": "t", "w": "w", "x": "ks", "y": "ʝ", "z": "θ"}  # fmt: skip
 
@@ -22,7 +25,7 @@ _SINGLE = {"b": "b", "v": "b", "d": "d", "f": "f", "h": "", "j": "x", "k": "k", 
 def phonemes(text: str, *, latin_america: bool = True) -> str:
     """IPA of a Spanish text; punctuation is kept. ``latin_america``: z and soft c sound as s."""
     out = []
-    for token in re.findall(r"[a-záéíóúüñ]+|[.,;:!?…]|[¿¡—-]", text.lower()):
+    for token in re.findall(r"[a-záéíóúüñ]+|[.,;:!?…]|[¿¡—-]", _spanish_letters(text.lower())):
         if token[0].isalpha():
             out.append(" " + word(token))
         elif token in ".,;:!?…":
@@ -31,11 +34,20 @@ def phonemes(text: str, *, latin_america: bool = True) -> str:
     return spoken.replace("ksθ", "ks").replace("θ", "s") if latin_america else spoken
 
 
+def _spanish_letters(text: str) -> str:
+    """Zoë → zoe, François → fransois: letters that Spanish does not know lose their marks."""
+    kept = []
+    for letter in unicodedata.normalize("NFC", text):
+        bare = unicodedata.normalize("NFD", letter)[0]
+        kept.append(letter if letter in "áéíóúüñ" else _FOREIGN.get(letter, bare))
+    return "".join(kept)
+
+
 def word(written: str) -> str:
     """IPA of one word; a stressed word has ˈ before its stressed syllable's vowel."""
     if written == "y":
         return "i"
-    stressed = -1 if written in _UNSTRESSED else _stressed_vowel(written)
+    stressed = -1 if written in UNSTRESSED else _stressed_vowel(written)
     out, i = [], 0
     while i < len(written):
         sound, used = _sound(written, i, out, stressed)

@@ -16,7 +16,7 @@ from dubkit.voice.base import Voice
 from dubkit.voice.fit import trimmed
 from dubkit.voice.tracks import RATE, Track, load_mono, write_track
 
-VERSION = 1  # of what is done to a voice's sound before it is kept
+VERSION = 2  # of what is done to a voice's sound before it is kept
 FLAT = 0.5  # spectral flatness (Wiener entropy) of noise is near 1, of speech under 0.1
 
 
