@@ -48,8 +48,8 @@ def choose(seen: np.ndarray, usable: np.ndarray, wanted: np.ndarray) -> np.ndarr
     count, size = seen.shape[:2]
     candidates = np.flatnonzero(usable)
     cell = size // 12
-    grey = seen[:, : 7 * cell, cell : 11 * cell].astype(np.float32).mean(axis=3)
-    upper = grey.reshape(count, 7, cell, 10, cell).mean(axis=(2, 4)).reshape(count, -1)
+    blocks = seen[:, : 7 * cell, cell : 11 * cell].reshape(count, 7, cell, 10, cell, 3)
+    upper = blocks.mean(axis=(2, 4, 5), dtype=np.float32).reshape(count, -1)
     opening = openness(seen[candidates])
     closed, open_ = np.percentile(opening, (5, 95))
     opening = np.clip((opening - closed) / max(open_ - closed, 1e-3), 0, 1)
