@@ -17,7 +17,7 @@ from dubkit.timing import Timecode, exact_rate
 from dubkit.types import AudioStream, Media, SubtitleStream, VideoStream
 
 _STILL = ("image2", "_pipe", "tty")  # formats whose "video" is a picture or a text file
-_BOTTOM_FIRST = (3, 5)  # AV_FIELD_BB, AV_FIELD_BT
+_BOTTOM_FIRST = (3, 4)  # AV_FIELD_BB, AV_FIELD_TB: bottom displayed first, whichever was coded first
 _LOOK_AT = 8  # decoded frames that colour, rotation and interlacing are taken from
 
 
@@ -92,12 +92,20 @@ def _video(path: Path, stream, index: PacketIndex, settings: MediaSettings, warn
         color_primaries=tags.name(tags.PRIMARIES, context.color_primaries),
         color_transfer=tags.name(tags.TRANSFER, context.color_trc),
         interlaced=interlaced,
-        top_field_first=getattr(context, "field_order", 0) not in _BOTTOM_FIRST,
+        top_field_first=not interlaced or _top_field_first(context, warnings),
         mastering_display=hdr.mastering_display(frames),
         content_light=hdr.content_light(frames),
         profile=stream.profile,
         bit_rate=stream.bit_rate or context.bit_rate or None,
     )
+
+
+def _top_field_first(context: av.VideoCodecContext, warnings: list[str]) -> bool:
+    if not hasattr(context, "field_order"):
+        warnings.append(
+            "which of its fields comes first is not told by PyAV before 18 (Python 3.10); the top one is taken"
+        )
+    return getattr(context, "field_order", 0) not in _BOTTOM_FIRST
 
 
 def _say_cadence(found: Cadence, index: PacketIndex, warnings: list[str]) -> None:

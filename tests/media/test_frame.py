@@ -15,7 +15,7 @@ from dubkit.media.frame import Frame, PixelFormat
 from dubkit.media.layout import planar_layout, planes_of
 from dubkit.types import VideoStream
 
-MATRICES = {"bt709": "ITU709", "smpte170m": "ITU601", "bt2020nc": "BT2020"}
+SWSCALE = {"bt709": "bt709", "smpte170m": "bt601", "bt2020nc": "bt2020"}  # matrices, as its scale filter calls them
 
 
 def some_frame(
@@ -48,16 +48,18 @@ def as_picture(frame: Frame) -> av.VideoFrame:
 @pytest.mark.parametrize(
     "name", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p12le", "yuv411p"]
 )
-@pytest.mark.parametrize("matrix", list(MATRICES))
+@pytest.mark.parametrize("matrix", list(SWSCALE))
 @pytest.mark.parametrize("span", ["tv", "pc"])
 def test_rgb_agrees_with_swscale(name, matrix, span):
     frame = some_frame(name, matrix, span)
     # swscale may place chroma elsewhere and interpolate otherwise: on smooth pictures that is below two levels.
-    theirs = as_picture(frame).reformat(
-        format="rgb24", src_colorspace=MATRICES[matrix], src_color_range=2 if span == "pc" else 1, dst_color_range=2,
-        interpolation=av.video.reformatter.Interpolation.BICUBIC | av.video.reformatter.Interpolation.ACCURATE_RND
-        | av.video.reformatter.Interpolation.FULL_CHR_H_INT,
-    ).to_ndarray()  # fmt: skip
+    graph, picture = av.filter.Graph(), as_picture(frame)
+    flags = "flags=bicubic+accurate_rnd+full_chroma_int"
+    scale = graph.add("scale", f"in_color_matrix={SWSCALE[matrix]}:in_range={span}:out_range=pc:{flags}")
+    source = graph.add_buffer(width=picture.width, height=picture.height, format=picture.format, time_base=1)
+    graph.link_nodes(source, scale, graph.add("format", "rgb24"), graph.add("buffersink")).configure()
+    graph.push(picture)
+    theirs = graph.pull().to_ndarray()
     difference = np.abs(frame.rgb().astype(int) - theirs)
     levels = 3 if name == "yuv411p" else 2  # swscale repeats 4:1:1 chroma over four pixels instead of interpolating
     assert difference.max() <= levels and difference.mean() < levels / 3
