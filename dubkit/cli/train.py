@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -136,49 +137,49 @@ def gan(
     _export(model, "wav2lip", run, shards, settings, losses, start_from or BUNDLED_GENERATOR)
 
 
-@app.command()
-def lipgan(
-    shards: Shards, run: RunFolder, steps: Steps = 2000, minutes: Minutes = 600, check_every: Every = 100,
-    device: Device = "cpu", bf16: Bf16 = False, accumulate: Accumulate = 1, threads: Threads = 0, share: Share = None,
-    set_: Set = None,
-) -> None:  # fmt: skip
+def _baseline(architecture: str, losses: str, steps: int = 2000) -> Callable:
+    """A command with the options of every run, for a page: the decorated function names its training function, its settings
+    and how these become the page's whole settings."""
+
+    def register(page: Callable[[], tuple[Callable, Any, Callable]]) -> Callable:
+        def command(
+            shards: Shards, run: RunFolder, steps: Steps = steps, minutes: Minutes = 600, check_every: Every = 100,
+            device: Device = "cpu", bf16: Bf16 = False, accumulate: Accumulate = 1, threads: Threads = 0,
+            share: Share = None, set_: Set = None,
+        ) -> None:  # fmt: skip
+            train, draw, whole = page()
+            settings = whole(_settings(draw, shards, share, set_))
+            model = train(shards, run, settings, **_how(steps, minutes, check_every, device, bf16, accumulate, threads))
+            _export(model, architecture, run, shards, settings, losses)
+
+        app.command(page.__name__, help=page.__doc__)(command)
+        return page
+
+    return register
+
+
+@_baseline("wav2lip", "L1; contrastive loss of a discriminator that hears (LipGAN)")
+def lipgan() -> tuple[Callable, Any, Callable]:
     """LipGAN, a baseline: L1 and a discriminator that hears."""
     from dubkit.train.lipgan import LipganSettings, train_lipgan
 
-    settings = LipganSettings(generator=_settings(LipganSettings().generator, shards, share, set_))
-    model = train_lipgan(shards, run, settings,
-                         **_how(steps, minutes, check_every, device, bf16, accumulate, threads))  # fmt: skip
-    _export(model, "wav2lip", run, shards, settings, "L1; contrastive loss of a discriminator that hears (LipGAN)")
+    return train_lipgan, LipganSettings().generator, lambda draw: LipganSettings(generator=draw)
 
 
-@app.command()
-def speech2vid(
-    shards: Shards, run: RunFolder, steps: Steps = 2000, minutes: Minutes = 600, check_every: Every = 100,
-    device: Device = "cpu", bf16: Bf16 = False, accumulate: Accumulate = 1, threads: Threads = 0, share: Share = None,
-    set_: Set = None,
-) -> None:  # fmt: skip
+@_baseline("speech2vid", "L1")
+def speech2vid() -> tuple[Callable, Any, Callable]:
     """Speech2Vid, a baseline: one still and a voice, L1."""
     from dubkit.train.speech2vid import Speech2VidSettings, train_speech2vid
 
-    settings = _settings(Speech2VidSettings(), shards, share, set_)
-    model = train_speech2vid(shards, run, settings,
-                             **_how(steps, minutes, check_every, device, bf16, accumulate, threads))  # fmt: skip
-    _export(model, "speech2vid", run, shards, settings, "L1")
+    return train_speech2vid, Speech2VidSettings(), lambda settings: settings
 
 
-@app.command()
-def syncnet(
-    shards: Shards, run: RunFolder, steps: Steps = 10_000, minutes: Minutes = 600, check_every: Every = 100,
-    device: Device = "cpu", bf16: Bf16 = False, accumulate: Accumulate = 1, threads: Threads = 0, share: Share = None,
-    set_: Set = None,
-) -> None:  # fmt: skip
+@_baseline("syncnet", "contrastive loss with a margin, on L2 distance", steps=10_000)
+def syncnet() -> tuple[Callable, Any, Callable]:
     """SyncNet of 2016: five grey faces, 200 ms of MFCC, contrastive loss with a margin."""
     from dubkit.train.syncnet import SyncnetSettings, train_syncnet
 
-    settings = _settings(SyncnetSettings(), shards, share, set_)
-    model = train_syncnet(shards, run, settings,
-                          **_how(steps, minutes, check_every, device, bf16, accumulate, threads))  # fmt: skip
-    _export(model, "syncnet", run, shards, settings, f"contrastive, margin {settings.margin:g}, on L2 distance")
+    return train_syncnet, SyncnetSettings(), lambda settings: settings
 
 
 @app.command()
@@ -189,7 +190,8 @@ def measure(
     pairs: Annotated[int, typer.Option(min=1, help="Faces with somebody else's voice.")] = 40,
     clips: Annotated[int, typer.Option(min=1, help="Clips of each set for the picture measures.")] = 30,
     shifted: Annotated[int, typer.Option(help="Also show each model with the voice this many frames late; 0: not.")] = 10,
-    inception: Annotated[Path | None, typer.Option(help="Inception weights for the standard FID.")] = None,
+    inception: Annotated[Path | None, typer.Option(help="Inception weights for FID, or 'package' (docs/training.md).")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="expert, sync, pictures or fid; repeat. Default: all, fid with --inception.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write the numbers as JSON.")] = None,
     threads: Threads = 0,
 ) -> None:  # fmt: skip
@@ -199,9 +201,8 @@ def measure(
 
     use_threads(threads)
     named = dict(text.split("=", 1) for text in model or [])
-    found = all_tables(
-        shards, {name: Path(path) for name, path in named.items()}, expert, pairs, clips, shifted, inception
-    )
+    models = {name: Path(path) for name, path in named.items()}
+    found = all_tables(shards, models, expert, pairs, clips, shifted, inception, only or ())
     if output:
         output.write_text(json.dumps(found, indent=1), encoding="utf-8")
     print(as_markdown(found))

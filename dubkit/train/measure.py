@@ -8,13 +8,14 @@ reference from another clip of that person; the sync measures with another perso
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from dubkit.errors import InputError
-from dubkit.evaluate.pictures import closing, fid, frechet_efficientnet, psnr, ssim
+from dubkit.evaluate.pictures import closing, fid_to, frechet_efficientnet_to, psnr, ssim
 from dubkit.evaluate.sync import SHIFTS, in_and_out_accuracy, inner_curve, joined, sync_curve
 from dubkit.lips.losses import SyncExpert
 from dubkit.lips.reference import openness
@@ -72,36 +73,48 @@ def generator_table(
     return table
 
 
-def picture_table(models: dict[str, Speaker | None], data: TalkingFaces, clips: int = 30,
-                  inception: Path | None = None) -> dict[str, dict[str, dict[str, float]]]:  # fmt: skip
+def picture_table(models: dict[str, Speaker | None], data: TalkingFaces, clips: int = 30) -> dict[str, dict]:
     """For each model and set, on held-out clips with their own voice and a reference from another clip: mouth L1 (0 to 1), PSNR
-    (dB) and SSIM of the crop, how well lips close where the real ones do (0.5: at random), and Fréchet distances of all
-    crops. None stands for showing the reference itself."""
+    (dB) and SSIM of the crop, how well lips close where the real ones do (0.5: at random), and the Fréchet distance over
+    EfficientNet of all crops. None stands for showing the reference itself."""
     rows, columns = mouth_region(CROP)
     table: dict[str, dict[str, dict[str, float]]] = {name: {} for name in models}
     for set_name in data.sets:
-        mine = [clip for clip in data.clips if clip.set == set_name]
-        mine = [mine[i] for i in np.unique(np.linspace(0, len(mine) - 1, clips).astype(int))]
+        mine = _spread([clip for clip in data.clips if clip.set == set_name], clips)
+        distance = frechet_efficientnet_to([picture for clip in mine for picture in _real(data, clip)[..., ::-1]])
         for name, model in models.items():
-            found, piles = [], ([], [])
+            found, pile = [], []
             for clip in mine:
-                frames = clip.stop - clip.start - FRAMES - 1
-                if model is None:
-                    made, real = references(data, clip, frames), data.crops(clip, clip.start + 1 + np.arange(frames))
-                else:
-                    made, real = speak(model, data, clip, clip, frames, reference="apart")
+                made, real = _rebuilt(model, data, clip), _real(data, clip)
                 apart = np.abs(made[:, rows, columns].astype(np.float32) - real[:, rows, columns])
                 ought = openness(real[..., ::-1])
-                found.append((apart.mean() / 255, psnr(made, real), np.mean([ssim(*pair) for pair in zip(made[::4], real[::4], strict=True)]),
-                              closing(openness(made[..., ::-1]), ought <= np.quantile(ought, 0.25))))  # fmt: skip
-                for pile, pictures in zip(piles, (made, real), strict=True):
-                    pile += list(pictures[..., ::-1])
-            l1, decibels, similarity, shut = np.nanmean(found, axis=0)
-            numbers = {"mouth_l1": l1, "psnr": decibels, "ssim": similarity, "closing": shut, "frechet_efficientnet": frechet_efficientnet(*piles)}  # fmt: skip
-            if inception is not None:
-                numbers["fid"] = fid(*piles, inception)
-            table[name][set_name] = {key: round(float(value), 5) for key, value in numbers.items()} | {"frames": len(piles[0])}  # fmt: skip
+                alike = np.mean([ssim(*pair) for pair in zip(made[::4], real[::4], strict=True)])
+                closes = closing(openness(made[..., ::-1]), ought <= np.quantile(ought, 0.25))
+                found.append((apart.mean() / 255, psnr(made, real), alike, closes))
+                pile += list(made[..., ::-1])
+            numbers = (*np.nanmean(found, axis=0), distance(pile))
+            keys = ("mouth_l1", "psnr", "ssim", "closing", "frechet_efficientnet")
+            rounded = {key: round(float(value), 5) for key, value in zip(keys, numbers, strict=True)}
+            table[name][set_name] = rounded | {"clips": len(mine), "frames": len(pile)}
     return table
+
+
+def fid_table(models: dict[str, Speaker | None], data: TalkingFaces, inception: Path, pictures: int = 240) -> dict[str, dict]:  # fmt: skip
+    """For each model, FID of ``pictures`` crops, as many of each set, made as in ``picture_table``. So few pictures bias FID
+    upwards, all rows alike: only their order means something."""
+    share = pictures // len(data.sets)
+    clips = [c for name in data.sets for c in _spread([c for c in data.clips if c.set == name], 30)]
+
+    def pile(make: Callable[[Clip], np.ndarray]) -> list[np.ndarray]:
+        by_set = {name: [p for c in clips if c.set == name for p in make(c)[..., ::-1]] for name in data.sets}
+        return [picture for found in by_set.values() for picture in _spread(found, share)]
+
+    distance = fid_to(pile(partial(_real, data)), inception)
+    return {
+        name: {"fid": round(distance(found), 3), "pictures": len(found)}
+        for name, model in models.items()
+        for found in [pile(partial(_rebuilt, model, data))]
+    }
 
 
 def painter(model: Speaker, data: TalkingFaces, shift: int = 0) -> Painter:
@@ -112,6 +125,22 @@ def painter(model: Speaker, data: TalkingFaces, shift: int = 0) -> Painter:
 def untouched(data: TalkingFaces) -> Painter:
     """The film as it is, under the other voice."""
     return lambda face, voice, frames: data.crops(face, face.start + 1 + np.arange(frames))
+
+
+def _real(data: TalkingFaces, clip: Clip) -> np.ndarray:
+    return data.crops(clip, np.arange(clip.start + 1, clip.stop - FRAMES))
+
+
+def _rebuilt(model: Speaker | None, data: TalkingFaces, clip: Clip) -> np.ndarray:
+    """The frames of ``_real`` as ``model`` makes them of another clip's pictures, or those pictures, uint8 BGR."""
+    frames = len(_real(data, clip))
+    if model is None:
+        return references(data, clip, frames)
+    return speak(model, data, clip, clip, frames, reference="apart")[0]
+
+
+def _spread(things: list, most: int) -> list:
+    return [things[i] for i in np.unique(np.linspace(0, len(things) - 1, most).astype(int))]
 
 
 def _embedded(expert: SyncExpert, data: TalkingFaces, clip: Clip) -> tuple[np.ndarray, np.ndarray]:

