@@ -56,7 +56,7 @@ def plan_sources(
     for name in sorted({unit.speaker for unit in units} | set(source.stems)):
         if speakers and name not in speakers:
             extra.add(name)
-            where = "a stem" if name in source.stems else "a line of the dub"
+            where = "a stem" if name in source.stems else _named([unit for unit in units if unit.speaker == name])
             problems.meet(
                 f"{where} is for '{name}', but nobody of that name speaks in the film{_like(name, speakers)}",
                 "lets it sound, and no lips follow it",
@@ -108,6 +108,14 @@ def _units(turns: Sequence[Turn], lines: Sequence[Line]) -> tuple[Line, ...]:
     with_line = {line.turn_id for line in lines}
     bare = [Line(turn.id, turn.id, turn.segment, turn.speaker, "") for turn in turns if turn.id not in with_line]
     return tuple(sorted([*lines, *bare], key=lambda line: (line.segment, line.id)))
+
+
+def _named(lines: Sequence[Line]) -> str:
+    first = lines[0]
+    text = " ".join((first.translation or "").split())
+    text = text if len(text) <= 30 else text[:29] + "…"
+    more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+    return f"line {first.id} at {first.segment.start:.1f} s, '{text}',{more}"
 
 
 def _like(name: str, known) -> str:

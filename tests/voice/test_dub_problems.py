@@ -26,7 +26,9 @@ def test_a_line_for_an_unknown_speaker(film: SmallFilm, fake_voice) -> None:
     stranger = Line("L9", "", Segment(9.2, 9.9), "anna", "", translation="Who am I?")
     odd = replace(film, lines=(*film.lines, stranger))
     with pytest.raises(
-        InputError, match="for 'anna', but nobody of that name speaks in the film; did you mean 'ana'.*voice.problems"
+        InputError,
+        match=r"line L9 at 9\.2 s, 'Who am I\?', is for 'anna', but nobody of that name speaks in the film; "
+        r"did you mean 'ana'.*voice\.problems",
     ):
         dub(odd, DubSource("xx"), None, film.folder / "dub", tts="fake")
     made = dub(odd, DubSource("xx"), None, film.folder / "dub", tts="fake", problems="report")
