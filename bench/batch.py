@@ -27,30 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the catalogue of short films is shared with the tests
 
 from tests.fakes.catalogue_films import make_catalogue  # noqa: E402
-
-LANGUAGES = [
-    "es",
-    "fr",
-    "de",
-    "it",
-    "pt",
-    "pl",
-    "nl",
-    "sv",
-    "da",
-    "fi",
-    "cs",
-    "hu",
-    "ro",
-    "tr",
-    "el",
-    "uk",
-    "ja",
-    "ko",
-    "hi",
-    "ar",
-]
-
+from tests.fakes.instant_engine import LANGUAGES, run_instantly, write_large  # noqa: E402
 
 # ----------------------------------------------------------------------------------------------------------- throughput
 
@@ -180,32 +157,14 @@ def large(arguments: argparse.Namespace) -> None:
         print(
             f"{arguments.titles} titles, {len(languages)} languages; catalogue {path.stat().st_size / 1e6:.1f} MB; load {os.getloadavg()[0]:.1f}"
         )
-        rows = (
-            ("plan (new)", ["plan", str(path)]),
-            ("plan (again)", ["plan", str(path)]),
-            ("status", ["status", str(path)]),
-        )
-        for name, words in rows:
-            wall, cpu, peak = command_of(words)
+        for name, words in (("plan (new)", "plan"), ("plan (again)", "plan"), ("status", "status")):
+            wall, cpu, peak = command_of([words, str(path)])
             print(f"{name:<14} {wall:6.2f} s wall {cpu:6.2f} s CPU {peak:6.0f} MiB peak", flush=True)
-        wall, cpu = schedule(path, arguments.tasks)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"{arguments.tasks} tasks taken and finished with no work: {1e3 * wall / arguments.tasks:.2f} ms wall, "
-              f"{1e3 * cpu / arguments.tasks:.2f} ms CPU each; scheduler {peak:.0f} MiB peak")  # fmt: skip
-
-
-def write_large(folder: Path, titles: int, languages: list[str]) -> Path:
-    """A catalogue whose films are one empty file, so that every path is looked at."""
-    (folder / "film.mp4").touch()
-    lines = ['schema = "dubkit.catalogue/1"']
-    for language in languages:
-        (folder / f"{language}.flac").touch()
-    for number in range(titles):
-        lines.append(f'[[title]]\ntitle = "title {number:05}"\nfilm = "film.mp4"')
-        lines += [f'[title.target.{language}]\ndialogue = "{language}.flac"' for language in languages]
-    path = folder / "large.toml"
-    path.write_text("\n".join(lines) + "\n")
-    return path
+        found = run_instantly(path, arguments.tasks)
+        print(f"{found['ended']} tasks that take no time: {1e3 * found['seconds'] / found['ended']:.2f} ms wall each; "
+              f"scheduler {found['mib']:.0f} MiB peak; {found['counts']['done']} dubs done")  # fmt: skip
+        wall, cpu, _ = command_of(["status", str(path)])
+        print(f"{'status':<14} {wall:6.2f} s wall {cpu:6.2f} s CPU", flush=True)
 
 
 def command_of(words: list[str]) -> tuple[float, float, float]:
@@ -218,21 +177,6 @@ def command_of(words: list[str]) -> tuple[float, float, float]:
     wall = time.monotonic() - began
     cpu, peak = done.stderr.strip().split("\n")[-1].split()
     return wall, float(cpu), int(peak) / 1024
-
-
-def schedule(path: Path, tasks: int) -> tuple[float, float]:
-    """Wall and CPU seconds of a scheduler whose tasks take no time."""
-    from dubkit.batch.graph import NUMBER
-    from dubkit.batch.run import open_ledger, plan
-
-    ledger = open_ledger(path)
-    plan(path, ledger)
-    began, used = time.monotonic(), time.process_time()
-    for _ in range(tasks):
-        task = ledger.take(list(NUMBER))
-        ledger.finish(task, 1.0, 1.0, {"seconds": 60.0, "frames": 1500, "parts": []} if task.step == "prepare" else {})
-    ledger.close()
-    return time.monotonic() - began, time.process_time() - used
 
 
 def main() -> None:

@@ -9,11 +9,8 @@ file of its own.
 from __future__ import annotations
 
 import csv
-import gc
 import io
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -117,20 +114,7 @@ def load_catalogue(path: Path) -> Catalogue:
         raise ProjectError(f"no catalogue at {path}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ProjectError(f"cannot read {path} as a UTF-8 text file: {error}") from error
-    with _uncollected():
-        return parse_csv(text, path.name) if path.suffix.lower() == ".csv" else parse_toml(text, path.name)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without garbage collection: it would look through a million fresh objects again and again, and find none to free."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
+    return parse_csv(text, path.name) if path.suffix.lower() == ".csv" else parse_toml(text, path.name)
 
 
 def parse_toml(text: str, name: str = "catalogue") -> Catalogue:

@@ -5,13 +5,13 @@ Films whose length is not known yet are probed, a limited number of them; the ot
 
 from __future__ import annotations
 
-import json
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dubkit.batch.graph import STEPS
-from dubkit.batch.ledger import SOURCE, Ledger
+from dubkit.batch.graph import NUMBER, STEPS
+from dubkit.batch.ledger import Ledger
 from dubkit.batch.status import history
 from dubkit.errors import DubkitError
 
@@ -52,45 +52,49 @@ class Estimate:
 def estimate(ledger: Ledger, film_of: Callable[[str], Path | None]) -> Estimate:
     """Time and disk of what is left. ``film_of(title)`` is the film to probe, or None."""
     lengths, assumed = _lengths(ledger, film_of)
-    rates, rows = history(ledger), []
     there = [seconds for seconds in lengths.values() if seconds]
     usual = sum(there) / len(there) if there else ASSUMED
-    left: dict[int, list[float]] = {number: [0, 0.0] for number in range(len(STEPS))}
-    films = {source: lengths.get(title, usual) for source, title in ledger.db.execute(
-        "SELECT id, title FROM unit WHERE language = ''")}  # fmt: skip
-    for step, source, count in ledger.db.execute(
-        "SELECT t.step, u.source, count(*) FROM task t JOIN unit u ON u.id = t.unit "
-        "WHERE t.part = 0 AND t.state NOT IN ('done') GROUP BY t.step, u.source"
-    ):
-        left[step][0] += count
-        left[step][1] += count * films[source]
-    done = dict(ledger.db.execute("SELECT step, count(*) FROM task WHERE part = 0 AND state = 'done' GROUP BY step"))
+    sides = _count(ledger, "SELECT language != '', source, count(*) FROM unit GROUP BY source, language != ''")
+    done = _count(ledger, "SELECT t.step, u.source, count(*) FROM task t JOIN unit u ON u.id = t.unit "
+                          "WHERE t.part = 0 AND t.state = 'done' GROUP BY t.step, u.source")  # fmt: skip
+
+    def whole(counted: dict[int, int]) -> tuple[int, float]:
+        return sum(counted.values()), sum(count * lengths.get(source, usual) for source, count in counted.items())
+
+    rates, rows, all_of = history(ledger), [], [whole(sides[False]), whole(sides[True])]
     for number, step in enumerate(STEPS):
-        count, film = left[number]
+        (count, film), (ready, behind) = all_of[step.per_language], whole(done[number])
+        left = max(0.0, film - behind) if count > ready else 0.0
         rate = rates.get(step.name, step.seconds)
-        rows.append(StepEstimate(step.name, int(count), done.get(number, 0), film, film * rate, step.name in rates))
+        rows.append(StepEstimate(step.name, count - ready, ready, left, left * rate, step.name in rates))
     scratch, made = _disk(ledger)
-    disk = left[0][1] * SOURCE_BYTES + left[[s.name for s in STEPS].index("render")][1] * (scratch + made)
+    disk = rows[NUMBER["prepare"]].film * SOURCE_BYTES + rows[NUMBER["render"]].film * (scratch + made)
     return Estimate(tuple(rows), disk if there else 0.0, assumed)  # a guess alone must not stop a run
 
 
-def _lengths(ledger: Ledger, film_of: Callable[[str], Path | None]) -> tuple[dict[str, float], int]:
-    """Title → seconds, for those that are known or could be probed; and how many could not."""
-    known: dict[str, float] = {}
-    unknown = []
-    for title, facts in ledger.db.execute("SELECT title, facts FROM unit WHERE language = ?", (SOURCE,)):
-        seconds = json.loads(facts).get("seconds")
-        if seconds:
-            known[title] = seconds
-        else:
-            unknown.append(title)
-    probed = 0
-    for title in unknown:
-        film = film_of(title)
-        if film and probed < PROBED:
+def _count(ledger: Ledger, query: str) -> dict[int, dict[int, int]]:
+    """Rows of (what, source, count) as what → source → count."""
+    found: dict[int, dict[int, int]] = defaultdict(dict)
+    for what, source, count in ledger.db.execute(query):
+        found[what][source] = count
+    return found
+
+
+def _lengths(ledger: Ledger, film_of: Callable[[str], Path | None]) -> tuple[dict[int, float], int]:
+    """Source side → seconds, for those that are known or could be probed; and how many could not."""
+    known, probed, assumed = {}, 0, 0
+    for source, title, seconds in ledger.db.execute(
+        "SELECT id, title, json_extract(facts, '$.seconds') FROM unit WHERE id = source"
+    ):
+        film = film_of(title) if not seconds and probed < PROBED else None
+        if film:
             probed += 1
-            known[title] = _seconds(film) or 0.0  # a film that cannot be opened takes nothing but a failure
-    return known, sum(title not in known for title in unknown)
+            seconds = _seconds(film) or 0.0  # a film that cannot be opened takes nothing but a failure
+        if seconds is None:
+            assumed += 1
+        else:
+            known[source] = seconds
+    return known, assumed
 
 
 def _seconds(film: Path) -> float | None:

@@ -18,13 +18,12 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dubkit.batch.graph import NUMBER, STEPS, downstream
 from dubkit.errors import StorageError
 
 LEASE = 60.0  # seconds; renewed every few seconds by the run that holds it
-VERSION = zlib.crc32(",".join(step.name for step in STEPS).encode()) & 0x7FFFFFFF  # tasks are kept by step number
 SOURCE = ""  # the "language" of a title's source side, done once for all of its dubs
 
 _TABLES = """
@@ -38,10 +37,14 @@ CREATE TABLE task (unit INTEGER NOT NULL, step INTEGER NOT NULL, part INTEGER NO
 CREATE INDEX ready ON task (priority DESC, step DESC, unit, part, not_before) WHERE state = 'waiting';
 CREATE INDEX leased ON task (owner, lease_until) WHERE state = 'running';
 CREATE INDEX broken ON task (unit) WHERE state = 'failed';
+CREATE INDEX ended ON task (step, unit) WHERE state = 'done' AND part = 0;
 CREATE TABLE history (step INTEGER PRIMARY KEY, film REAL, wall REAL, cpu REAL, count INTEGER);
 CREATE TABLE step (id INTEGER PRIMARY KEY, per_language INTEGER, splits INTEGER);
 CREATE TABLE edge (step INTEGER, before INTEGER);
 """
+VERSION = (
+    zlib.crc32((_TABLES + ",".join(step.name for step in STEPS)).encode()) & 0x7FFFFFFF
+)  # steps are kept by number
 _UNBLOCK = """
 UPDATE task SET state = 'waiting' WHERE state = 'blocked' AND unit IN (SELECT id FROM unit WHERE source IN ({sources}))
 AND NOT EXISTS (SELECT 1 FROM edge e JOIN task d ON d.step = e.before AND d.part = 0
@@ -60,10 +63,10 @@ FROM unit u JOIN unit f ON f.id = u.source JOIN step s ON s.splits AND s.per_lan
 WHERE u.source IN ({sources})
 AND EXISTS (SELECT 1 FROM task w WHERE w.unit = u.id AND w.step = s.id AND w.part = 0 AND w.state != 'done')
 """
+_LISTED = "SELECT value FROM json_each(?)"
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """A title's source side (language ""), or one of its dubs, as the catalogue wants it."""
 
     title: str
@@ -146,48 +149,50 @@ class Ledger:
     # ------------------------------------------------------------------------------------------------------- planning
 
     def plan(self, wanted: Iterable[Unit], again: bool = True) -> None:
-        """Makes the ledger hold exactly these units. One whose digest changed is done again, a title's dubs with its
-        source side; ``again``: so are failed ones."""
+        """Makes the ledger hold exactly these units, each title's source side before its dubs. One whose digest changed is
+        done again, a title's dubs with its source side; ``again``: so are failed ones."""
         with self.transaction() as db:
-            db.execute("CREATE TEMP TABLE wanted (title TEXT, language TEXT, priority INTEGER, digest TEXT)")
-            db.executemany(
-                "INSERT INTO wanted VALUES (?, ?, ?, ?)", ((u.title, u.language, u.priority, u.digest) for u in wanted)
-            )
-            db.execute("CREATE INDEX temp.wanted_key ON wanted (title, language)")
-            db.execute("CREATE TEMP TABLE gone AS SELECT id FROM unit u WHERE NOT EXISTS "
-                       "(SELECT 1 FROM wanted w WHERE w.title = u.title AND w.language = u.language)")  # fmt: skip
-            db.execute("CREATE TEMP TABLE touched AS SELECT u.id FROM unit u JOIN wanted w USING (title, language) "
-                       "WHERE u.digest != w.digest OR EXISTS (SELECT 1 FROM unit s JOIN wanted x ON x.title = s.title "
-                       "AND x.language = '' WHERE s.id = u.source AND s.digest != x.digest)")  # fmt: skip
-            db.execute("CREATE TEMP TABLE moved AS SELECT u.id FROM unit u JOIN wanted w USING (title, language) "
-                       "WHERE u.priority != w.priority")  # fmt: skip
-            db.execute("DELETE FROM task WHERE unit IN (SELECT id FROM gone)")
-            db.execute("DELETE FROM unit WHERE id IN (SELECT id FROM gone)")
-            db.execute("DELETE FROM task WHERE part > 0 AND unit IN (SELECT id FROM touched)")
-            db.execute(f"{_AGAIN} WHERE unit IN (SELECT id FROM touched)")
-            db.execute("UPDATE unit SET facts = '{}' WHERE id IN (SELECT id FROM touched)")
+            known = {row[:2]: row[2:] for row in db.execute("SELECT title, language, id, priority, digest FROM unit")}
+            last = next_id = max((row[0] for row in known.values()), default=0)
+            sources: dict[str, tuple[int, bool]] = {}  # title → id of its source side, whether that has changed
+            new, moved, touched, affected = [], [], [], set()
+            for title, language, priority, digest in wanted:
+                number, had_priority, had_digest = known.pop((title, language), (None, priority, digest))
+                if number is None:
+                    number = next_id = next_id + 1
+                    new.append((number, title, language, sources[title][0] if language else number, priority, digest))
+                if language == SOURCE:
+                    sources[title] = (number, digest != had_digest)
+                source, stale = sources[title]
+                if number > last or stale or digest != had_digest:
+                    affected.add(source)
+                    if number <= last:
+                        touched.append((digest, number))
+                if priority != had_priority:
+                    moved.append((priority, number))
+            gone, changed = [(row[0],) for row in known.values()], [(number,) for _, number in touched]
+            db.executemany("DELETE FROM task WHERE unit = ?", gone)
+            db.executemany("DELETE FROM unit WHERE id = ?", gone)
+            db.executemany("DELETE FROM task WHERE part > 0 AND unit = ?", changed)
+            db.executemany(f"{_AGAIN} WHERE unit = ?", changed)
+            db.executemany("UPDATE unit SET facts = '{}', digest = ? WHERE id = ?", touched)
+            db.executemany("UPDATE unit SET priority = ? WHERE id = ?", moved)
+            db.executemany("UPDATE task SET priority = ? WHERE unit = ?", moved)
             if again:
-                db.execute("INSERT INTO touched SELECT DISTINCT unit FROM task WHERE state = 'failed'")
+                failed = "SELECT DISTINCT u.source FROM task t JOIN unit u ON u.id = t.unit WHERE t.state = 'failed'"
+                affected.update(row[0] for row in db.execute(failed))
                 db.execute(f"{_AGAIN} WHERE state = 'failed'")
-            last = db.execute("SELECT coalesce(max(id), 0) FROM unit").fetchone()[0]
-            db.execute("INSERT INTO unit (title, language, priority, digest) SELECT title, language, priority, digest "
-                       "FROM wanted WHERE true ON CONFLICT (title, language) DO UPDATE SET priority = excluded.priority, "
-                       "digest = excluded.digest WHERE priority != excluded.priority OR digest != excluded.digest")  # fmt: skip
-            db.execute("UPDATE unit SET source = (SELECT s.id FROM unit s WHERE s.title = unit.title AND s.language = '') "
-                       "WHERE id > ?", (last,))  # fmt: skip
-            db.execute("INSERT INTO touched SELECT id FROM unit WHERE id > ?", (last,))
+            db.executemany(
+                "INSERT INTO unit (id, title, language, source, priority, digest) VALUES (?, ?, ?, ?, ?, ?)", new
+            )
             db.execute("INSERT INTO task (unit, step, part, state, priority) "
                        "SELECT u.id, s.id, 0, CASE WHEN s.id = 0 THEN 'waiting' ELSE 'blocked' END, u.priority FROM unit u "
-                       "JOIN step s ON s.per_language = (u.language != '') WHERE u.id > ? ORDER BY u.id, s.id", (last,))  # fmt: skip
-            db.execute("UPDATE task SET priority = (SELECT priority FROM unit WHERE id = task.unit) "
-                       "WHERE unit IN (SELECT id FROM moved)")  # fmt: skip
-            # A title of which nothing is done has its first step waiting and no parts: most of a new catalogue.
-            sources = ("SELECT DISTINCT u.source FROM unit u JOIN touched USING (id) WHERE EXISTS "
-                       "(SELECT 1 FROM task d WHERE d.unit = u.source AND d.state = 'done')")  # fmt: skip
-            db.execute(_ADD_PARTS.format(sources=sources))
-            db.execute(_UNBLOCK.format(sources=sources))
-            for table in ("wanted", "gone", "touched", "moved"):
-                db.execute(f"DROP TABLE {table}")
+                       "CROSS JOIN step s ON s.per_language = (u.language != '') WHERE u.id > ? ORDER BY u.id, s.id",
+                       (last,))  # fmt: skip
+            # A new title has its first step waiting, the others blocked, and no parts.
+            begun = json.dumps(sorted(source for source in affected if source <= last))
+            db.execute(_ADD_PARTS.format(sources=_LISTED), (begun,))
+            db.execute(_UNBLOCK.format(sources=_LISTED), (begun,))
 
     # -------------------------------------------------------------------------------------------------------- working
 

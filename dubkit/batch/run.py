@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import time
 from collections import Counter
@@ -47,8 +48,14 @@ class Summary:
 
 def plan(path: Path, ledger: Ledger) -> Catalogue:
     """Puts what a catalogue wants into the ledger. Raises ProjectError."""
-    catalogue = load_catalogue(path)
-    ledger.plan(units(catalogue, path))
+    collects = gc.isenabled()
+    gc.disable()  # it would look through a million fresh objects again and again, and find none to free
+    try:
+        catalogue = load_catalogue(path)
+        ledger.plan(units(catalogue, path))
+    finally:
+        if collects:
+            gc.enable()
     return catalogue
 
 

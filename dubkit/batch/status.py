@@ -13,6 +13,7 @@ from dubkit.batch.ledger import SOURCE, Ledger
 
 _STATE = """CASE WHEN sum(t.state = 'failed') THEN 'failed' WHEN min(t.state = 'done') THEN 'done'
     WHEN sum(t.state = 'running') THEN 'running' ELSE 'waiting' END"""
+_FAILED, _RUNNING = (f"SELECT unit FROM task WHERE state = '{state}'" for state in ("failed", "running"))
 STATES = ("done", "running", "waiting", "failed")
 
 
@@ -33,27 +34,21 @@ class UnitStatus:
 
 
 def counts(ledger: Ledger) -> dict[str, int]:
-    """State → number of dubs (source sides are not counted)."""
-    rows = ledger.db.execute(
-        f"SELECT state, count(*) FROM (SELECT {_STATE} AS state FROM task t JOIN unit u ON u.id = t.unit "
-        "WHERE u.language != '' GROUP BY t.unit) GROUP BY state"
-    )
-    found = dict(rows)
-    return {state: found.get(state, 0) for state in STATES}
-
-
-def steps_left(ledger: Ledger) -> dict[str, int]:
-    """Step → tasks of it that are not done and have not failed; parts are counted by their step alone."""
-    rows = ledger.db.execute(
-        "SELECT step, count(*) FROM task WHERE part = 0 AND state NOT IN ('done', 'failed') GROUP BY step"
-    )
-    return {STEPS[number].name: count for number, count in rows}
+    """State → number of dubs (source sides are not counted). A dub is done when its last step is: all others come before."""
+    whole, done, failed, running = ledger.db.execute(
+        "SELECT (SELECT count(*) FROM unit WHERE language != ''), "
+        "(SELECT count(*) FROM task WHERE state = 'done' AND part = 0 AND step = ?), "
+        f"(SELECT count(*) FROM unit WHERE language != '' AND id IN ({_FAILED})), "
+        f"(SELECT count(*) FROM unit WHERE language != '' AND id IN ({_RUNNING}) AND id NOT IN ({_FAILED}))",
+        (len(STEPS) - 1,),
+    ).fetchone()
+    return {"done": done, "running": running, "waiting": whole - done - failed - running, "failed": failed}
 
 
 def units(ledger: Ledger, only: str = "") -> Iterator[UnitStatus]:
     """Units in the order of the catalogue. ``only``: those with a task that runs or has failed ("active"), or those of the
     first titles with something to do ("left 20")."""
-    where = "WHERE t.unit IN (SELECT unit FROM task WHERE state IN ('running', 'failed'))" if only == "active" else ""
+    where = f"WHERE t.unit IN ({_FAILED} UNION {_RUNNING})" if only == "active" else ""
     if only.startswith("left"):
         where = (
             "WHERE u.source IN (SELECT DISTINCT o.source FROM unit o WHERE EXISTS (SELECT 1 FROM task w "

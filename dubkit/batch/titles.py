@@ -48,7 +48,7 @@ def units(catalogue: Catalogue, path: Path) -> Iterator[Unit]:
         yield Unit(title.title, SOURCE, title.priority, source)
         for language, target in title.target.items():
             files = [f"{key}={_stamp(written, base)}" for key, written in target.files().items()]
-            said = "\n".join([source, target.output or catalogue.output, *files])
+            said = "\n".join((source, target.output or catalogue.output, *files))
             yield Unit(title.title, language, title.priority, blake2b(said.encode(), digest_size=16).hexdigest())
 
 
@@ -70,10 +70,10 @@ def _units_of_project(title: Title, base: Path) -> Iterator[Unit]:
 
 def _stamp(written: str, base: str | Path) -> str:
     """A file by name, size and date: it is not read, since there may be a hundred thousand."""
-    if is_address(written):
+    if "://" in written and is_address(written):
         return written
     try:
-        found = os.stat(os.path.join(base, os.path.expanduser(written)))
+        found = os.stat(os.path.join(base, os.path.expanduser(written) if written.startswith("~") else written))
     except OSError:
         return f"{written} is not there"
     return f"{written} {found.st_size} {found.st_mtime_ns}"

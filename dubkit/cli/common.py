@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import tomlkit
 import typer
 from rich.console import Console
-from tomlkit.exceptions import TOMLKitError
 
 from dubkit.errors import InputError
 
@@ -28,6 +26,9 @@ LanguageOption = Annotated[
 
 def flags(given: list[str] | None) -> dict[str, Any]:
     """``["lips.crossfade=3"]`` → ``{"lips.crossfade": 3}``; values are TOML, bare words are strings."""
+    import tomlkit  # here: most commands have no such flags and should start at once
+    from tomlkit.exceptions import TOMLKitError
+
     values: dict[str, Any] = {}
     for text in given or []:
         key, equals, value = text.partition("=")

@@ -60,7 +60,8 @@ class Target(Table):
     def files(self) -> dict[str, str]:
         """Every file this target reads: name → path as written."""
         named = {"dialogue": self.dialogue, "subtitles": self.subtitles, "background": self.background}
-        named |= {f"stems.{k}": v for k, v in self.stems.items()} | {f"lines.{k}": v for k, v in self.lines.items()}
+        named |= {f"stems.{k}": v for k, v in self.stems.items()} if self.stems else {}
+        named |= {f"lines.{k}": v for k, v in self.lines.items()} if self.lines else {}
         return {name: path for name, path in named.items() if path}
 
 

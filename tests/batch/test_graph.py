@@ -43,3 +43,9 @@ def test_what_steps_need():
     changed = {"lips": {"cpus": 5.0, "gpu_gib": None}, "speech": {"cpus": None, "gpu_gib": 9.0}}
     assert needs(changed, gpus=False)["lips"] == Need(5.0, 0.0)
     assert needs(changed, gpus=False)["speech"].gpu_gib == 9.0, "asked for by name: not forgotten, but refused"
+
+
+def test_the_last_step_comes_after_all_others():
+    last = len(STEPS) - 1
+    assert all(last in downstream(step.name) for step in STEPS[:-1]), "a dub is counted as done when it is"
+    assert STEPS[last].per_language

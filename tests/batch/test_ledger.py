@@ -195,7 +195,6 @@ def test_status_rows(ledger):
     assert (rows["a", ""].state, rows["a", ""].step, rows["a", ""].error) == ("failed", "prepare", "bad film")
     assert (rows["a", "es"].state, rows["b", ""].state, rows["b", "es"].state) == ("failed", "running", "waiting")
     assert {row.title for row in status.units(ledger, "active")} == {"a", "b"}
-    assert status.steps_left(ledger)["voice"] == 1
 
 
 def test_another_kind_of_ledger_is_refused_by_name(tmp_path):
