@@ -29,6 +29,7 @@ def new(
     """Write a project file for a film, after checking that the film and the dub can be read."""
     from dubkit.media import probe
     from dubkit.project import layers, schema
+    from dubkit.speech import cues
 
     media = probe.probe(film)
     if media.video is None:
@@ -48,6 +49,8 @@ def new(
     for file in filter(None, sounds):
         if file.is_file() and not probe.probe(file).audio:
             raise InputError(f"{file} has no sound; it cannot be part of the dub")
+    if subtitles and subtitles.is_file():
+        cues.load(subtitles)
     if preset:
         layers.load_preset(preset, base)
     video, rate = media.video, media.video.rate

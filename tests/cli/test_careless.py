@@ -73,6 +73,8 @@ def test_a_dub_that_is_no_sound(dubkit, tmp_path):
     (tmp_path / "letter.flac").write_text("not a sound\n" * 20)
     said = dubkit("new", "film.mp4", "--to", "es", "--dialogue", "letter.flac")
     assert said.code == 2 and "letter.flac" in said.words
+    said = dubkit("new", "film.mp4", "--to", "es", "--subtitles", "film.mp4")
+    assert said.code == 2 and "text" in said.words
     said = dubkit("new", "film.mp4", "--to", "es", "--stem", "ANA")
     assert said.code == 2 and "NAME=FILE" in said.words
 
