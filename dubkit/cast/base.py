@@ -104,13 +104,13 @@ def score_speaking(
     ``audio`` is the film's sound at 16 kHz mono. ``progress`` counts frames. The film is read once for all engines.
     """
     engines = speaking_engines(settings)
-    sound, sound_rate = soundfile.read(audio, dtype="float32", always_2d=True)
-    if sound_rate != SOUND_RATE:
-        raise InputError(f"{audio} has {sound_rate} Hz; active speakers are found at {SOUND_RATE} Hz")
     parts: dict[tuple[str, str], list[tuple[np.ndarray, np.ndarray]]] = {}
-    for engine, face in faces_of(reader, tracks, turns, sound.mean(axis=1), engines, progress):
-        scores = engine.score(face).astype(np.float32)
-        parts.setdefault((face.track_id, engine.name), []).append((face.frames, scores))
+    with soundfile.SoundFile(audio) as sound:
+        if sound.samplerate != SOUND_RATE:
+            raise InputError(f"{audio} has {sound.samplerate} Hz; active speakers are found at {SOUND_RATE} Hz")
+        for engine, face in faces_of(reader, tracks, turns, sound, engines, progress):
+            scores = engine.score(face).astype(np.float32)
+            parts.setdefault((face.track_id, engine.name), []).append((face.frames, scores))
     return tuple(
         SpeakingScore(track_id, *(np.concatenate(arrays) for arrays in zip(*found, strict=True)), engine)
         for (track_id, engine), found in parts.items()
@@ -121,11 +121,14 @@ def faces_of(
     reader,
     tracks: Sequence[FaceTrack],
     turns: Sequence[Turn],
-    sound: np.ndarray,
+    sound: soundfile.SoundFile,
     engines: Sequence[SpeakingEngine],
     progress: Progress = silent,
 ) -> Iterator[tuple[SpeakingEngine, Face]]:
-    """Walks once through the film and yields each face for each engine as its track ends, or every ``LONGEST`` frames."""
+    """Walks once through the film and yields each face for each engine as its track ends, or every ``LONGEST`` frames.
+
+    Of the sound only what runs beside a face is in memory.
+    """
     video = reader.media.video
     near, speaking = np.zeros(video.num_frames, bool), np.zeros(video.num_frames, bool)
     for turn in turns:
@@ -138,32 +141,64 @@ def faces_of(
     if not waiting:
         return
     first, total = waiting[0].range.start, max(t.range.stop for t in waiting)
-    running: list[tuple[FaceTrack, list[list[np.ndarray]]]] = []
+    running: list[Running] = []
     for frame in reader.read(FrameRange(first, min(total, video.num_frames))):
         while waiting and waiting[0].range.start <= frame.index:
-            running.append((waiting.popleft(), [[] for _ in engines]))
-        for track, pictures in running:
-            row = frame.index - track.range.start
-            for engine, mine in zip(engines, pictures, strict=True):
-                mine.append(cut(frame, engine.transform(track, row), engine.size, engine.colour))
-            over = track.range.stop == frame.index + 1
-            if over or len(pictures[0]) == LONGEST:
-                for engine, mine in zip(engines, pictures, strict=True):
-                    yield engine, _face(track, row + 1 - len(mine), np.stack(mine), video.rate, sound, speaking)
-                    mine.clear()
-        running = [entry for entry in running if entry[0].range.stop > frame.index + 1]
+            running.append(Running(waiting.popleft(), engines))
+        for face in running:
+            face.push(frame)
+            if face.over or face.count == LONGEST:
+                yield from face.cut_off(video.rate, sound, speaking)
+        running = [face for face in running if not face.over]
         if frame.index % 25 == 0:
             progress(frame.index - first, total - first)
 
 
-def _face(track: FaceTrack, row: int, pictures: np.ndarray, rate: Fraction, sound: np.ndarray, speaking) -> Face:
-    """The frames of a track from ``row`` on for which there are pictures, with their sound."""
-    rows = slice(row, row + len(pictures))
-    frames = track.frames[rows]
-    start, stop = int(frames[0]), int(frames[-1]) + 1
-    first, last = round(start / rate * SOUND_RATE), round(stop / rate * SOUND_RATE)
+class Running:
+    """A track that is in the picture now: what was cut out of the last frames, for every engine."""
+
+    def __init__(self, track: FaceTrack, engines: Sequence[SpeakingEngine]):
+        self.track, self.engines = track, engines
+        self.start = self.count = 0  # row of the track that the first picture belongs to; pictures
+        self.pictures = [self._room(engine) for engine in engines]
+
+    def _room(self, engine: SpeakingEngine) -> np.ndarray:
+        length = min(LONGEST, len(self.track.frames) - self.start)
+        return np.empty((length, *engine.size[::-1], *((3,) if engine.colour else ())), np.uint8)
+
+    @property
+    def over(self) -> bool:
+        return self.start + self.count == len(self.track.frames)
+
+    def push(self, frame) -> None:
+        """The next frame of the film, in which the track is seen."""
+        row = self.start + self.count
+        for engine, pictures in zip(self.engines, self.pictures, strict=True):
+            pictures[self.count] = cut(frame, engine.transform(self.track, row), engine.size, engine.colour)
+        self.count += 1
+
+    def cut_off(
+        self, rate: Fraction, sound: soundfile.SoundFile, speaking: np.ndarray
+    ) -> Iterator[tuple[SpeakingEngine, Face]]:
+        """The face as far as it was seen, for every engine; then it begins anew."""
+        rows = slice(self.start, self.start + self.count)
+        frames = self.track.frames[rows]
+        start, stop = int(frames[0]), int(frames[-1]) + 1
+        heard = _heard(sound, round(start / rate * SOUND_RATE), round(stop / rate * SOUND_RATE))
+        heights = self.track.boxes[rows, 3] - self.track.boxes[rows, 1]
+        said = speaking[start:stop]
+        for engine, pictures in zip(self.engines, self.pictures, strict=True):
+            seen = self.track.observed[rows]
+            yield engine, Face(self.track.id, frames, pictures[: self.count], heights, seen, rate, heard, said)
+        self.start, self.count = self.start + self.count, 0
+        self.pictures = [self._room(engine) for engine in self.engines]
+
+
+def _heard(sound: soundfile.SoundFile, first: int, last: int) -> np.ndarray:
+    """(last - first,) float32 samples, all channels as one; silence beyond the end."""
     heard = np.zeros(last - first, np.float32)
-    part = sound[first:last]
-    heard[: len(part)] = part
-    heights = track.boxes[rows, 3] - track.boxes[rows, 1]
-    return Face(track.id, frames, pictures, heights, track.observed[rows], rate, heard, speaking[start:stop])
+    if first < sound.frames:
+        sound.seek(first)
+        part = sound.read(last - first, dtype="float32", always_2d=True).mean(axis=1)
+        heard[: len(part)] = part
+    return heard

@@ -27,21 +27,27 @@ def cut(frame, matrix: np.ndarray, size: tuple[int, int], colour: bool) -> np.nd
 
 
 def warp(plane: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """``cv2.warpAffine`` that averages instead of skipping pixels where the picture becomes smaller."""
-    width, height = size
-    corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]], np.float64)
-    seen = corners @ cv2.invertAffineTransform(np.asarray(matrix, np.float64)).T
-    limits = np.array([plane.shape[1], plane.shape[0]])
-    x0, y0 = np.clip(np.floor(seen.min(axis=0)) - 2, 0, limits - 1).astype(int)
-    x1, y1 = np.clip(np.ceil(seen.max(axis=0)) + 2, [x0 + 1, y0 + 1], limits).astype(int)
-    part = np.ascontiguousarray(plane[y0:y1, x0:x1])
-    linear, offset = np.array(matrix[:, :2], np.float64), matrix[:, 2] + matrix[:, :2] @ np.array([x0, y0])
-    fewer = int(1 / max(np.sqrt(abs(np.linalg.det(linear))), 1e-6))
-    if fewer >= 2:
-        small = (max(1, part.shape[1] // fewer), max(1, part.shape[0] // fewer))
-        factor = np.array([part.shape[1] / small[0], part.shape[0] / small[1]])
+    """``cv2.warpAffine`` that averages instead of skipping pixels where the picture becomes smaller.
+
+    Blocks of whole pixels are averaged: OpenCV does that five times as fast as any other reduction.
+    """
+    matrix = np.asarray(matrix, np.float64)
+    linear, back, half = matrix[:, :2], cv2.invertAffineTransform(matrix), np.array(size) / 2
+    middle, reach = back[:, :2] @ half + back[:, 2], np.abs(back[:, :2]) @ half
+    block = max(1, int(1 / max(abs(np.linalg.det(linear)) ** 0.5, 1e-6)))
+    (x0, x1), (y0, y1) = (
+        _blocks(middle[i] - reach[i], middle[i] + reach[i], plane.shape[1 - i], block) for i in range(2)
+    )
+    part = plane[y0:y1, x0:x1]
+    if block > 1:
+        small = max(1, part.shape[1] // block), max(1, part.shape[0] // block)
         part = cv2.resize(part, small, interpolation=cv2.INTER_AREA)
-        offset = offset + linear @ (factor / 2 - 0.5)
-        linear = linear * factor
-    moved = np.concatenate([linear, offset[:, None]], axis=1)
+    moved = np.column_stack([linear * block, matrix[:, 2] + linear @ (np.array([x0, y0]) + block / 2 - 0.5)])
     return cv2.warpAffine(part, moved, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _blocks(first: float, last: float, length: int, block: int) -> tuple[int, int]:
+    """Whole blocks that hold the pixels from ``first`` to ``last`` and a little more, as far as ``length`` has them."""
+    start = min(max(int(np.floor(first)) - block, 0), max(0, length - block))
+    count = (min(int(np.ceil(last)) + block, length) - start) // block
+    return start, min(start + max(1, count) * block, length)

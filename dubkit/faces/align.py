@@ -25,14 +25,17 @@ def five_points(landmarks: np.ndarray) -> np.ndarray:
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """(2, 3) similarity that takes points (N, 2) to points (N, 2) with least squared error (Umeyama 1991)."""
-    a, b = source - source.mean(axis=0), target - target.mean(axis=0)
-    u, _, vt = np.linalg.svd(b.T @ a)
-    flip = np.diag([1.0, np.sign(np.linalg.det(u @ vt))])
-    rotation = u @ flip @ vt
-    scale = np.trace(b.T @ a @ rotation.T) / max(float((a**2).sum()), 1e-9)
-    linear = scale * rotation
-    return np.concatenate([linear, (target.mean(axis=0) - linear @ source.mean(axis=0))[:, None]], axis=1)
+    """(2, 3) similarity, never mirrored, that takes points (N, 2) to points (N, 2) with least squared error.
+
+    In the plane Umeyama's solution (1991) needs no decomposition: scale and rotation are one complex number.
+    """
+    middle_a, middle_b = source.mean(axis=0), target.mean(axis=0)
+    a, b = source - middle_a, target - middle_b
+    size = max(float((a * a).sum()), 1e-9)
+    along = float((a * b).sum()) / size
+    across = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / size
+    linear = np.array([[along, -across], [across, along]])
+    return np.column_stack([linear, middle_b - linear @ middle_a])
 
 
 def upright(track: FaceTrack, row: int, size: tuple[int, int], zoom: float = 1.0) -> np.ndarray:

@@ -67,17 +67,18 @@ class Sync(SpeakingEngine):
         ``pictures`` (T, 96, 96, 3) RGB at 25 fps, ``sound`` 16 kHz mono from the start of the first picture.
         """
         count = len(pictures) - FRAMES + 1
-        bgr = torch.from_numpy(pictures[..., ::-1].copy()).permute(0, 3, 1, 2).float() / 255
         steps = mel.melspectrogram(sound)
         starts = [round(mel.STEPS_PER_SECOND * i / RATE) for i in range(count)]
         voices = torch.from_numpy(mel.windows(steps, starts))
         mouths, heard = [], []
         with torch.inference_mode():
             for start in range(0, count, BATCH):
-                rows = range(start, min(count, start + BATCH))
-                stack = mouth_stack(torch.stack([bgr[i : i + FRAMES] for i in rows]).transpose(1, 2))
+                stop = min(count, start + BATCH)
+                bgr = torch.from_numpy(pictures[start : stop + FRAMES - 1, ..., ::-1].copy())
+                bgr = bgr.permute(0, 3, 1, 2).float() / 255
+                stack = mouth_stack(torch.stack([bgr[i : i + FRAMES] for i in range(stop - start)]).transpose(1, 2))
                 mouths.append(self.net.mouth(stack))
-                heard.append(self.net.voice(voices[rows.start : rows.stop]))
+                heard.append(self.net.voice(voices[start:stop]))
         agreement = (torch.cat(mouths) @ torch.cat(heard).T).numpy()  # picture window × sound window
         apart = np.abs(np.subtract.outer(np.arange(count), np.arange(count)))
         near, far = apart <= NEAR, (apart >= FAR_FROM) & (apart <= FAR_TO)

@@ -194,6 +194,9 @@ class Frame:
         y_offset, y_span, c_offset, c_span = self.format._levels
         out = []
         for plane in chroma:
+            if self.format.chroma == (0, 0):
+                out.append((plane[y0:y1, x0:x1].astype(np.float32) - c_offset) / c_span)
+                continue
             rows = _taps(y0, y1, self.format.chroma[1], self.format.siting[1], plane.shape[0])
             columns = _taps(x0, x1, self.format.chroma[0], self.format.siting[0], plane.shape[1])
             out.append((_interpolate(plane, rows, columns) - c_offset) / c_span)
