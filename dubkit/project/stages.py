@@ -316,7 +316,7 @@ STAGES: tuple[Stage, ...] = (
         match,
         ("ingest", "shots", "diarize", "transcribe", "faces"),
         ("cast",),
-        version="2",
+        version="3",
         values=reads.decisions,
         weights=engines_used.speaking_weights,
     ),
