@@ -21,6 +21,7 @@ from dubkit.batch.graph import Need
 from dubkit.batch.ledger import Task
 from dubkit.batch.slots import Grant, Slots, gpu_memory
 from dubkit.errors import Cancelled
+from dubkit.memory import give_back_freed
 from dubkit.project.events import Event
 
 JOBS_PER_WORKER = 25
@@ -156,6 +157,7 @@ def _environment(gpu: str | None, threads: int, has_gpus: bool) -> Iterator[None
 def _serve(work: Work, pipe: Connection) -> None:
     """A worker's life: jobs until the pool closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which then ends its workers
+    give_back_freed()
     guard = threading.Lock()
 
     def send(message: Event | Result) -> None:

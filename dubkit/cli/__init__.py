@@ -9,7 +9,9 @@ def main() -> None:
     """Entry point of the ``dubkit`` program: errors become one message and an exit code, never a traceback."""
     from dubkit.cli.app import app
     from dubkit.errors import DubkitError
+    from dubkit.memory import give_back_freed
 
+    give_back_freed()
     try:
         app()
     except DubkitError as error:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from dubkit.faces.base import Detections, create_detector, iou
 from dubkit.faces.detect import looks
@@ -179,7 +178,7 @@ def _match(live: list[LiveTrack], found: Detections, index: int, picture: np.nda
     reach = REACH * (1 + np.array([(index - t.last_seen) / patience for t in live]))[:, None]
     cost = apart / width / reach + np.abs(grown) + 1.5 * unlike
     impossible = (apart / width > reach) | (np.abs(grown) > 0.7)
-    rows, columns = linear_sum_assignment(np.where(impossible, 1e3, cost))
+    rows, columns = _cheapest_pairs(np.where(impossible, 1e3, cost))
     taken = set()
     crowded = iou(found.boxes, found.boxes) - np.eye(len(found))
     for row, column in zip(rows, columns, strict=True):
@@ -192,6 +191,16 @@ def _match(live: list[LiveTrack], found: Detections, index: int, picture: np.nda
         if not crowded[column].any():  # never learn the looks of the one who stands in front
             track.colours = 0.8 * track.colours + 0.2 * seen[column]
     return [i for i in range(len(found)) if i not in taken]
+
+
+def _cheapest_pairs(cost: np.ndarray) -> tuple[Sequence[int], Sequence[int]]:
+    """Rows and columns of the assignment of least cost."""
+    if 1 in cost.shape:
+        row, column = np.unravel_index(cost.argmin(), cost.shape)
+        return (int(row),), (int(column),)
+    from scipy.optimize import linear_sum_assignment  # 39 MB that a film with one face does without
+
+    return linear_sum_assignment(cost)
 
 
 def _begin(found: Detections, i: int, index: int, picture: np.ndarray, recent: list) -> LiveTrack:

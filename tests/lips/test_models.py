@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +151,12 @@ def test_official_files_with_wrappers_load(tmp_path):
         torch.equal(a, b) for a, b in zip(loaded.state_dict().values(), model.state_dict().values(), strict=True)
     )
     assert not loaded.training
+
+
+def test_weights_are_loaded_without_symbolic_mathematics():
+    asked = "import sys; from dubkit.lips.models.loading import load_generator as load; load(); print('sympy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True)
+    assert done.stdout.strip() == "False"  # 37 MB
 
 
 def test_ours_come_back_with_their_architecture_and_meta(tmp_path):

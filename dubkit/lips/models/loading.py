@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from dubkit.errors import WeightsError
 from dubkit.lips.models.expert import ExpertConfig, LipSyncExpert
@@ -135,7 +136,7 @@ def _load(path: Path, wanted_kinds: tuple[str, ...]) -> nn.Module:
     if architecture not in wanted_kinds:
         raise WeightsError(f"{path.name} is a '{architecture}' network, expected '{wanted_kinds[0]}'")
     # no numbers are drawn that the file's replace; a small expert has a buffer of its own, which a "meta" device would lose
-    with torch.device("cpu" if architecture == "small-expert" else "meta"):
+    with torch.device("cpu" if architecture == "small-expert" else "meta"), _NothingDrawn():
         model = ARCHITECTURES[architecture](header.get("config", {}))
     wanted = model.state_dict()
     missing = [name for name in wanted if name not in state]
@@ -149,6 +150,17 @@ def _load(path: Path, wanted_kinds: tuple[str, ...]) -> nn.Module:
         state[name] = state[name].to(wanted[name].dtype)
     model.load_state_dict(state, assign=True)
     return model.eval()
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Networks are made without first numbers: on the "meta" device PyTorch would draw them in Python, for which it loads
+    SymPy, 37 MB."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", "") == "torch.nn.init":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return func(*args, **kwargs)
 
 
 def _differences(missing: list[str], extra: list[str], shapes: list[str]) -> str:
