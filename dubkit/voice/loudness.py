@@ -165,24 +165,27 @@ def oversampled_peaks(block: np.ndarray) -> np.ndarray:
 
 def measure(path: Path) -> tuple[float, float]:
     """Integrated loudness in LUFS and true peak in dBTP of a file, by ffmpeg's ebur128."""
-    from dubkit.media.ffmpeg import ffmpeg_binary, url
-    from dubkit.process import run
-
-    graph = (
-        "ebur128=metadata=1:peak=true:framelog=verbose,"
-        "ametadata=mode=print:key=lavfi.r128.I:file=-,ametadata=mode=print:key=lavfi.r128.true_peak:file=-"
-    )
-    command = [ffmpeg_binary(), "-nostdin", "-v", "error", "-i", url(path), "-map", "0:a:0", "-af", graph]
-    try:
-        said = run([*command, "-f", "null", "-"]).decode("ascii", "replace")
-    except ProcessError as error:
-        raise MediaError(f"ffmpeg could not measure the loudness of {path}: {error.last_words}") from error
-    loudness = re.findall(r"lavfi\.r128\.I=(\S+)", said)
-    peaks = re.findall(r"lavfi\.r128\.true_peak=(\S+)", said)
+    said = _measured(path)
+    loudness = re.findall(rb"^lavfi\.r128\.I=(\S+)$", said, re.MULTILINE)
+    peaks = re.findall(rb"^lavfi\.r128\.true_peak=(\S+)$", said, re.MULTILINE)
     if not loudness:
         raise MediaError(f"ffmpeg could not measure the loudness of {path}")
     peak = max(map(float, peaks), default=0.0)
     return float(loudness[-1]), float(20 * np.log10(peak)) if peak > 0 else -np.inf
+
+
+def _measured(path: Path) -> bytes:
+    """What ebur128 says of every 100 ms, a line a value, about 3 kB a second of stereo. One filter prints it all: two that
+    print into the same output cut each other's lines where their buffers are full, which is after a minute."""
+    from dubkit.media.ffmpeg import ffmpeg_binary, url
+    from dubkit.process import run
+
+    graph = "ebur128=metadata=1:peak=true:framelog=verbose,ametadata=mode=print:file=-"
+    command = [ffmpeg_binary(), "-nostdin", "-v", "error", "-i", url(path), "-map", "0:a:0", "-af", graph]
+    try:
+        return run([*command, "-f", "null", "-"])
+    except ProcessError as error:
+        raise MediaError(f"ffmpeg could not measure the loudness of {path}: {error.last_words}") from error
 
 
 class _Steps:

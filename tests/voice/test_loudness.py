@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,14 @@ def test_the_solved_gain_brings_the_mix_to_its_target(tmp_path: Path, channels: 
     path = write(tmp_path / "mix.flac", whole, subtype="PCM_24")
     assert loudness.measure(path)[0] == pytest.approx(-25.0, abs=0.15)
     assert loudness.solve_gain(energies, 0.0, limit=6) == pytest.approx(10 ** (6 / 20), rel=1e-3)
+
+
+def test_the_meter_says_every_line_whole(tmp_path: Path) -> None:
+    """Cut lines gave wrong peaks, or none, for films over a minute."""
+    path = write(tmp_path / "long.flac", np.random.default_rng(0).standard_normal((1, 100 * RATE)) * 0.05)
+    said = loudness._measured(path)
+    for key in (rb"I=-\d+", rb"true_peak=\d+"):
+        assert len(re.findall(rb"^lavfi\.r128\." + key + rb"\.\d{3}$", said, re.MULTILINE)) == 1000
 
 
 def test_what_ffmpeg_cannot_measure_is_named(tmp_path: Path) -> None:
