@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, wait
 from dubkit.batch.base import Job, Listener, Result, Work, carry_out
 from dubkit.batch.graph import Need
 from dubkit.batch.ledger import Task
-from dubkit.batch.slots import Grant, Slots, gpu_memory
+from dubkit.batch.slots import Grant, OnSlots, Slots, gpu_memory
 from dubkit.errors import Cancelled
 from dubkit.memory import give_back_freed
 from dubkit.project.events import Event
@@ -38,7 +38,7 @@ class _Worker:
     started: float = 0.0
 
 
-class LocalPool:
+class LocalPool(OnSlots):
     """Up to ``workers`` jobs at once (none given: half as many as there are cores). ``work`` must be importable."""
 
     def __init__(self, workers: int | None, address: str | None, work: Work, listener: Listener):
@@ -51,19 +51,9 @@ class LocalPool:
         self._workers: list[_Worker] = []
 
     @property
-    def gpus(self) -> bool:
-        return bool(self._slots.gpus)
-
-    @property
     def pids(self) -> list[int]:
         """The worker processes."""
         return [worker.process.pid for worker in self._workers]
-
-    def refuses(self, need: Need) -> str | None:
-        return self._slots.refuses(need)
-
-    def fits(self, need: Need) -> bool:
-        return self._slots.place(need) is not None
 
     def start(self, job: Job, need: Need) -> None:
         grant = self._slots.place(need)

@@ -8,6 +8,7 @@ logical; what a task asks for is checked against the cluster before, since Ray l
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -16,15 +17,16 @@ from typing import Any
 from dubkit.batch.base import Job, Listener, Result, Work, carry_out
 from dubkit.batch.graph import STEPS, Need
 from dubkit.batch.ledger import Task
-from dubkit.batch.slots import Grant, Slots, gpu_memory
+from dubkit.batch.slots import Grant, OnSlots, Slots, gpu_memory
 from dubkit.errors import EngineUnavailable
 from dubkit.project.events import Event
 
 _ASK = 10.0  # seconds between looks at the size of the cluster
+_ANSWER = 10.0  # seconds that a cluster has to take a connection
 _STARTS = 3  # a start has 15 s, fixed in Ray (its issue 65983), which a busy machine misses once and not again
 
 
-class RayCluster:
+class RayCluster(OnSlots):
     """Up to ``workers`` jobs at once (none given: as many as the cores of the cluster allow)."""
 
     def __init__(self, workers: int | None, address: str | None, work: Work, listener: Listener):
@@ -37,16 +39,6 @@ class RayCluster:
         self._running: dict[Any, tuple[Job, Grant, float]] = {}
         self._gpu_gib = _smallest_gpu(ray) if ray.cluster_resources().get("GPU") else 0.0
         self._slots, self._asked = self._size(), time.monotonic()
-
-    @property
-    def gpus(self) -> bool:
-        return bool(self._slots.gpus)
-
-    def refuses(self, need: Need) -> str | None:
-        return self._slots.refuses(need)
-
-    def fits(self, need: Need) -> bool:
-        return self._slots.place(need) is not None
 
     def start(self, job: Job, need: Need) -> None:
         grant = self._slots.place(need)
@@ -123,6 +115,8 @@ def _do(work: Work, job: Job, mail: Any) -> Result:
 
 def _connected(address: str | None) -> tuple[Any, bool]:
     """The package, connected, and whether this run has connected it. Raises EngineUnavailable."""
+    if address:
+        _knock(address)
     early = "ray" in sys.modules
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if address is None:
@@ -150,6 +144,21 @@ def _connected(address: str | None) -> tuple[Any, bool]:
                 "start the cluster (docs/batch.md), or take --engine local",
             ) from error  # fmt: skip
     return ray, True
+
+
+def _knock(address: str) -> None:
+    """Raises EngineUnavailable where nothing listens at ``host:port``; Ray would ask for minutes and then end the process."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not port.isdecimal():  # "auto", which Ray looks up on this machine
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise EngineUnavailable(
+            "ray",
+            f"no cluster answers at {address}: {error}",
+            "start the cluster (docs/batch.md), or take --engine local",
+        ) from error
 
 
 def _smallest_gpu(ray: Any) -> float:

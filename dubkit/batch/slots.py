@@ -61,6 +61,22 @@ class Slots:
         self._held.remove(grant)
 
 
+class OnSlots:
+    """The half of a batch engine that says what may start, for engines that count their room in ``_slots``."""
+
+    _slots: Slots
+
+    @property
+    def gpus(self) -> bool:
+        return bool(self._slots.gpus)
+
+    def refuses(self, need: Need) -> str | None:
+        return self._slots.refuses(need)
+
+    def fits(self, need: Need) -> bool:
+        return self._slots.place(need) is not None
+
+
 def gpu_memory() -> dict[str, float]:
     """GiB of each NVIDIA card of this machine that this process may use; none where there is no driver."""
     from dubkit.process import run

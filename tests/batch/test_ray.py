@@ -1,6 +1,11 @@
 """The same catalogue on Ray: a small cluster of this machine, on the loopback interface alone."""
 
 import os
+import signal
+import socket
+import subprocess
+import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -59,6 +64,42 @@ def test_a_gpu_request_does_not_wait_for_ever(tmp_path):
     summary = batch.run_catalogue(path, 2, work=work, engine="ray")
     assert "GPU" in summary.failed[0].error
     assert summary.failed[0].step == "lips"
+
+
+@pytest.fixture
+def cluster():
+    """The address of a cluster that was started by hand (docs/batch.md), on the loopback interface."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    head = subprocess.Popen(
+        [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--node-ip-address=127.0.0.1",
+         f"--port={port}", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"],
+        env=os.environ | {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    for _ in range(60):
+        time.sleep(2)
+        try:
+            socket.create_connection(("127.0.0.1", port), 2).close()
+            break
+        except OSError:
+            assert head.poll() is None, "the cluster did not start"
+    yield f"127.0.0.1:{port}"
+    head.terminate()
+    try:
+        head.wait(30)
+    except subprocess.TimeoutExpired:
+        os.killpg(head.pid, signal.SIGKILL)
+        head.wait()
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(os.name == "nt", reason="process groups are POSIX")
+def test_a_cluster_by_its_address(catalogue, cluster):  # noqa: F811
+    path = catalogue("a", "dies")
+    summary = batch.run_catalogue(path, 2, work=work, engine="ray", address=cluster)
+    assert summary.succeeded
+    assert log(path).count("dies//prepare") == 2
 
 
 def test_a_cluster_that_does_not_answer():
