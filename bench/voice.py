@@ -1,8 +1,8 @@
 """Measures the dub of film_a and writes docs/voice.md's tables.
 
-``python bench/voice.py [--shared ../shared] [--minutes 5 20]`` prints Markdown: the lines, coverage and loudness of
-film_a spoken by eSpeak NG, from its recorded stems and from its finished track, with the film's own sound ducked and
-with an M&E; and peak memory for films of other lengths. ``--step HOURS`` dubs a film whose sound is at 44.1 kHz from a
+``python bench/voice.py [--write] [--minutes 5 20]`` prints Markdown (``--write``: into docs/voice.md, between its
+markers): the lines, coverage and loudness of film_a spoken by eSpeak NG, from its recorded stems and from its finished
+track, with the film's own sound ducked and with an M&E; ``--minutes``: peak memory for films of other lengths. ``--step HOURS`` dubs a film whose sound is at 44.1 kHz from a
 stem at 96 kHz; it fails where a file is not exactly as long as the film, or a click in its last second is out of place.
 ``--separate ENGINE`` takes film_a's voices out of chords.
 """
@@ -10,6 +10,8 @@ stem at 96 kHz; it fails where a file is not exactly as long as the film, or a c
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import subprocess
 import sys
 import tempfile
@@ -62,7 +64,7 @@ def pauses(dialogue: np.ndarray) -> np.ndarray:
     return silent
 
 
-def summary(name: str, made: Dub, me: np.ndarray | None, seconds: float) -> str:
+def summary(name: str, made: Dub, me: np.ndarray | None) -> str:
     report, coverage = made.report["loudness"], made.report["coverage"]
     programme, peak = loudness.measure(made.mix)
     changed = "–"
@@ -74,7 +76,7 @@ def summary(name: str, made: Dub, me: np.ndarray | None, seconds: float) -> str:
         changed = f"{int((mixed != beside)[:, silent].any(axis=0).sum())} of {int(silent.sum())}"
     return (
         f"| {name} | {coverage['covered']:.1%} | {coverage['overlap']:.1%} | {coverage['uncovered_s']} | "
-        f"{report['target_lufs']} | {programme:.2f} | {peak:.2f} | {changed} | {seconds:.1f} |"
+        f"{report['target_lufs']} | {programme:.2f} | {peak:.2f} | {changed} |"
     )
 
 
@@ -104,19 +106,17 @@ def measure_film_a(shared: Path) -> None:
             variants += [(", M&E 5.1, ebu-r128", "surround.flac", folder / "me.flac", "ebu-r128")]
             for suffix, sound, background, target in variants:
                 source_here = DubSource("es", source.dialogue, source.stems, {}, background)
-                start = time.perf_counter()
                 settings = VoiceSettings(loudness=target)
                 made = make_dub(source_here, turns, lines, folder / sound, DURATION, folder / "dub", VOICES, settings)
-                seconds = time.perf_counter() - start
-                rows.append(summary(title + suffix, made, effects if background else None, seconds))
+                rows.append(summary(title + suffix, made, effects if background else None))
                 if not suffix:
                     print(f"### {title}\n")
                     line_table(made)
         print("### The film\n")
         print(
-            "| source | covered | overlap | uncovered s | target LUFS | measured LUFS | true peak dBTP | M&E samples changed in pauses | seconds |"
+            "| source | covered | overlap | uncovered s | target LUFS | measured LUFS | true peak dBTP | M&E samples changed in pauses |"
         )
-        print("|---|---|---|---|---|---|---|---|---|")
+        print("|---|---|---|---|---|---|---|---|")
         print("\n".join(rows) + "\n")
 
 
@@ -211,6 +211,7 @@ if __name__ == "__main__":
     parser.add_argument("--step", type=float)
     parser.add_argument("--separate")
     parser.add_argument("--memory", type=float)
+    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     if options.separate:
         measure_separation(options.separate, options.shared)
@@ -222,7 +223,14 @@ if __name__ == "__main__":
         measure_memory(options.memory)
         sys.exit()
     if not options.minutes:
-        measure_film_a(options.shared)
+        with contextlib.redirect_stdout(io.StringIO()) as text:
+            measure_film_a(options.shared)
+        print(text.getvalue())
+        if options.write:
+            page = Path(__file__).resolve().parents[1] / "docs" / "voice.md"
+            head, _, rest = page.read_text(encoding="utf-8").partition("<!-- bench/voice.py -->\n")
+            _, _, tail = rest.partition("<!-- end -->")
+            page.write_text(f"{head}<!-- bench/voice.py -->\n{text.getvalue()}<!-- end -->{tail}", encoding="utf-8")
     else:
         print("| film, minutes | MB before | peak MB | seconds |\n|---|---|---|---|", flush=True)
         for each in options.minutes:
