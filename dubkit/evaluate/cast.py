@@ -10,15 +10,15 @@ The truth is a JSON file::
 or, in place of ``tracks``, ``"boxes": [{"marc": [x0, y0, x1, y1]}, …]``, the faces of every frame, as the demo has them.
 
 ``region`` is where in the picture the speaker's face is, in source pixels; null means off screen. Lines are compared by
-time, frame by frame, so a diarizer may have split or merged them. Tracks are scored by the package motmetrics (IDF1 of
-Ristani et al. 2016, MOTA of Bernardin & Stiefelhagen 2008) at an overlap of one half.
+time, frame by frame, so a diarizer may have split or merged them. Tracks are scored by the package motrics: IDF1 of Ristani
+et al. 2016 and MOTA of Bernardin & Stiefelhagen 2008 at an overlap of one half, HOTA of Luiten et al. 2021 over all overlaps.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,11 @@ from typing import Any
 import numpy as np
 
 from dubkit.errors import EngineUnavailable, InputError
-from dubkit.faces.base import iou
 from dubkit.timing import frames_covering
 from dubkit.types import Assignment, FaceTrack, FrameRange, Shot, Turn
 
 LARGE_MARGIN = 3.0  # nats (20 to 1): a wrong face given with more is a serious error
-OVERLAP = 0.5  # intersection over union at which a box is a hit
+OVERLAP = 0.5  # intersection over union at which a box is a hit (HOTA: all of 0.05 to 0.95)
 
 
 def evaluate_cast(truth: Path, project: Path) -> dict[str, Any]:
@@ -129,30 +128,41 @@ def truth_tracks(truth: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def score_tracks(truth: Sequence[Mapping[str, Any]], tracks: Sequence[FaceTrack]) -> dict[str, float]:
-    """IDF1, MOTA, recall, precision and identity switches of boxes, over all frames that the truth or a track covers."""
+    """IDF1, MOTA, HOTA with its two parts (detection, association), recall, precision and identity switches of boxes, over all
+    frames that the truth or a track covers."""
     try:
-        import motmetrics
+        import motrics
     except ImportError as error:
-        raise EngineUnavailable("motmetrics", "the package is missing", "pip install 'dubkit[evaluate]'") from error
+        raise EngineUnavailable("motrics", "the package is missing", "pip install 'dubkit[evaluate]'") from error
 
-    real, found = {}, {}
-    for i, track in enumerate(truth):
-        for frame, box in zip(range(*track["frames"]), track["boxes"], strict=True):
-            real.setdefault(frame, []).append((i, box))
-    for i, track in enumerate(tracks):  # motmetrics takes only numbers as names
-        for frame, box in zip(track.frames, track.boxes, strict=True):
-            found.setdefault(int(frame), []).append((i, box))
-    book = motmetrics.MOTAccumulator()
-    for frame in sorted(set(real) | set(found)):
-        a, b = real.get(frame, []), found.get(frame, [])
-        distance = np.full((len(a), len(b)), np.nan)
-        if a and b:
-            shared = iou(np.array([box for _, box in a], float), np.array([box for _, box in b], float))
-            distance = np.where(shared >= OVERLAP, 1 - shared, np.nan)
-        book.update([i for i, _ in a], [i for i, _ in b], distance, frameid=frame)
-    names = ["idf1", "mota", "recall", "precision", "num_switches"]
-    values = motmetrics.metrics.create().compute(book, metrics=names, name="film").iloc[0]
-    return {f"track_{name}": float(values[name]) for name in names}
+    real = _by_frame((range(*track["frames"]), track["boxes"]) for track in truth)
+    found = _by_frame((track.frames.tolist(), track.boxes) for track in tracks)
+    frames = sorted(set(real) | set(found))
+    sides = []
+    for side in (real, found):
+        ids = [[i for i, _ in side.get(frame, ())] for frame in frames]
+        boxes = [np.array([box for _, box in side.get(frame, ())], np.float64).reshape(-1, 4) for frame in frames]
+        sides.append(motrics.Frames(ids, boxes))
+    scores = motrics.evaluate(*sides, iou_threshold=OVERLAP)
+    return {
+        "track_idf1": scores.identity.idf1,
+        "track_mota": scores.clear.mota,
+        "track_hota": scores.hota.hota,
+        "track_deta": scores.hota.deta,
+        "track_assa": scores.hota.assa,
+        "track_recall": scores.clear.clr_re,
+        "track_precision": scores.clear.clr_pr,
+        "track_num_switches": scores.clear.num_switches,
+    }
+
+
+def _by_frame(tracks: Iterable[tuple[Iterable[int], Iterable]]) -> dict[int, list[tuple[int, Any]]]:
+    """Frame → (number of the track, box) of the tracks that are in it."""
+    table: dict[int, list[tuple[int, Any]]] = {}
+    for i, (frames, boxes) in enumerate(tracks):
+        for frame, box in zip(frames, boxes, strict=True):
+            table.setdefault(frame, []).append((i, box))
+    return table
 
 
 def _score_turn(

@@ -96,13 +96,20 @@ def test_shots_missed_and_invented():
 
 
 def test_tracks_by_a_strangers_arithmetic():
-    pytest.importorskip("motmetrics")
+    pytest.importorskip("motrics")
     real = [{"person": "x", "frames": [0, 50], "boxes": [[100, 100, 160, 180]] * 50}]
     perfect = score_tracks(real, TRACKS[:1])
-    assert perfect["track_idf1"] == perfect["track_mota"] == 1.0
+    assert perfect["track_idf1"] == perfect["track_mota"] == perfect["track_hota"] == 1.0
     broken = score_tracks(real, [track("a", 0, 0, 25, 100), track("b", 0, 25, 50, 100)])
     assert broken["track_idf1"] == pytest.approx(0.5) and broken["track_num_switches"] == 1
-    assert score_tracks(real, [track("a", 0, 0, 50, 300)])["track_recall"] == 0.0
+    # Luiten et al. 2021, by hand: every box found, and each half of the person shares 25 of 50 frames with its track.
+    assert broken["track_deta"] == 1.0 and broken["track_assa"] == pytest.approx(0.5)
+    assert broken["track_hota"] == pytest.approx(0.5**0.5)
+    # Boxes too high by a third overlap by one half: a hit at the overlaps 0.05 to 0.50, which are 10 of 19.
+    shifted = score_tracks([real[0] | {"boxes": [[100, 100, 160, 140]] * 50}], TRACKS[:1])
+    assert shifted["track_mota"] == 1.0 and shifted["track_hota"] == pytest.approx(10 / 19)
+    missed = score_tracks(real, [track("a", 0, 0, 50, 300)])
+    assert missed["track_recall"] == missed["track_hota"] == 0.0
 
 
 def test_faces_of_every_frame_become_tracks_that_no_cut_joins():
