@@ -123,3 +123,12 @@ def test_a_recorded_stem_gets_one_gain_and_keeps_the_actors_dynamics(film: Small
     assert last - first == pytest.approx(6, abs=0.7)
     kept = dub(film, DubSource("xx", stems=stems, background=me), original, film.folder / "dub", level="keep")
     assert np.array_equal(read(kept.stems["ana"])[0], read(stems["ana"])[0])
+
+
+@pytest.mark.slow
+def test_ten_minutes_of_44100_and_96000_end_in_step(capsys: pytest.CaptureFixture[str]) -> None:
+    """The measurement of docs/voice.md (two hours there): counts of samples, and a click in the last second of every file."""
+    from bench.voice import check_step
+
+    check_step(1 / 6)
+    assert capsys.readouterr().out.count("| 28800000 | 28800000 | 0 |") == 5
