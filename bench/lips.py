@@ -178,7 +178,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--film", type=Path, help="NPZ with windows (N, 1, 80, 16) and crops (N, S, S, 3) of real faces"
     )
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--frames", type=int, default=64, help="frames a round of each variant, up to 128")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--threads", type=int, default=1)

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from dubkit.engines import Engine, create
+from dubkit.lips.checkpoint import check
 from dubkit.settings import LipsSettings
 
 
@@ -45,6 +46,7 @@ GENERATORS = {
 
 def generator(settings: LipsSettings) -> Generator:
     """The generator that the settings name. Raises SettingsError, EngineUnavailable or WeightsError."""
+    check(settings)
     paint = create("lip engine", GENERATORS, settings.engine, settings=settings)
     if settings.restorer is None:
         return paint

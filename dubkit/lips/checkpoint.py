@@ -7,12 +7,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dubkit.errors import WeightsError
-from dubkit.weights import describe, resolve
+from dubkit.errors import SettingsError, WeightsError
+from dubkit.weights import SUFFIXES, describe, models_folder, resolve
 
 if TYPE_CHECKING:
     from dubkit.lips.models.wav2lip import Wav2Lip
     from dubkit.settings import LipsSettings
+
+INT8 = "wav2lip-openvino-int8"
+"""The architecture that the header of a quantized file names."""
 
 _TOLD = ("note", "limits", "steps", "data")  # of the meta.json beside the weights, for the report
 
@@ -22,8 +25,48 @@ def weights_digest(name: str) -> str:
     return str(_facts(resolve(name))["weights_digest"])
 
 
+def check(settings: LipsSettings) -> None:
+    """Engine, precision and weights must fit together; asked before any work begins. Raises SettingsError, WeightsError.
+
+    int8 is never chosen by itself: it is a file of weights (``quantize.py``), and only the engine 'openvino' runs it.
+    """
+    path = resolve(settings.weights)
+    quantized = architecture(path) == INT8
+    if quantized and settings.engine != "openvino":
+        raise SettingsError(
+            f"lips.weights = '{settings.weights}' are int8, which the engine '{settings.engine}' cannot run; "
+            "set lips.engine = 'openvino'"
+        )
+    if quantized and settings.precision not in ("auto", "int8"):
+        raise SettingsError(
+            f"lips.precision = '{settings.precision}', but lips.weights = '{settings.weights}' are int8; set "
+            "lips.precision = 'auto', or name weights in full precision"
+        )
+    if settings.precision == "int8" and not quantized:
+        small = f"{path.stem}-int8"
+        made = any((models_folder() / f"{small}{suffix}").is_file() for suffix in SUFFIXES)
+        first = "" if made else f"make them once with 'dubkit models quantize {settings.weights} --film FILM', then "
+        raise SettingsError(
+            f"lips.precision = 'int8' wants weights made for it, but lips.weights = '{settings.weights}' are in full "
+            f"precision; {first}set lips.weights = '{small}' and lips.engine = 'openvino'"
+        )
+
+
+def architecture(path: Path) -> str | None:
+    """What the header of one of dubkit's own weight files says that it is; None for any other file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return json.loads((file.metadata() or {}).get("dubkit", "{}")).get("architecture")
+    except (SafetensorError, OSError):
+        return None
+
+
 def network_digests(settings: LipsSettings) -> dict[str, str]:
-    """Name → digest of every network that the lips of these settings go through. Raises WeightsError."""
+    """Name → digest of every network that the lips of these settings go through. Raises WeightsError, and SettingsError as
+    ``check`` does."""
+    check(settings)
     found = {settings.weights: weights_digest(settings.weights)}
     if settings.restorer is not None:
         path = Path(settings.restorer).expanduser()

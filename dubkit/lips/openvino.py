@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
     from dubkit.settings import LipsSettings
 
-INT8 = "wav2lip-openvino-int8"
-"""The architecture that the header of a quantized file names."""
-
 _HINT = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # of what is not quantized
 
 
@@ -41,7 +38,7 @@ class OpenVinoWav2Lip:
             )
         path = resolve(settings.weights)
         quantized = read_quantized(path)
-        self.precision = choose_precision(settings.precision, quantized is not None)
+        self.precision = choose_precision(settings.precision) if quantized is None else "int8"
         if quantized is None:
             network, facts = checkpoint.load_generator(settings.weights)
             model, self.size = converted(network, in_place=True), network.config.size
@@ -109,31 +106,20 @@ def converted(network: Wav2Lip, in_place: bool = False) -> openvino.Model:
 
 def read_quantized(path: Path) -> tuple[openvino.Model, int] | None:
     """The int8 network of a file that ``quantize.py`` wrote, and its crop size; None for any other file."""
-    if path.suffix != ".safetensors":
+    if checkpoint.architecture(path) != checkpoint.INT8:
         return None
     state, header = read_state(path)
-    if header.get("architecture") != INT8:
-        return None
     if set(state) != {"model.xml", "model.bin"}:
         raise WeightsError(
-            f"{path.name} says that it is '{INT8}' but holds {sorted(state)}; quantize the weights again"
+            f"{path.name} says that it is '{checkpoint.INT8}' but holds {sorted(state)}; quantize the weights again"
         )
     xml, weights = (state[name].numpy().tobytes() for name in ("model.xml", "model.bin"))
     return openvino.Core().read_model(xml, weights), int(header["config"]["size"])
 
 
-def choose_precision(name: str, quantized: bool) -> str:
-    """What "auto" means here. Raises SettingsError for a precision that this CPU or these weights do not have."""
+def choose_precision(name: str) -> str:
+    """What "auto" means here for weights in full precision. Raises SettingsError for what this CPU does not have."""
     has_bf16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    if quantized:
-        if name not in ("auto", "int8"):
-            raise SettingsError(
-                f"lips.precision = '{name}', but these weights are int8; use auto, or weights in full precision"
-            )
-        return "int8"
-    if name == "int8":
-        raise SettingsError("lips.precision = 'int8' wants quantized weights: make them once with 'dubkit models quantize "
-                            "WEIGHTS --film FILM' and name the new file in lips.weights")  # fmt: skip
     if name == "auto":
         return "bf16" if has_bf16 else "fp32"
     if name not in ("fp32", "bf16") or (name == "bf16" and not has_bf16):

@@ -50,7 +50,7 @@ def quantize(
         import nncf  # noqa: F401 - asked for before the work begins
         import openvino
 
-        from dubkit.lips.openvino import INT8, Compiled, converted, network_input
+        from dubkit.lips.openvino import Compiled, converted, network_input
     except ImportError as error:
         raise EngineUnavailable(
             "quantize", f"the package '{error.name}' is missing", "pip install openvino nncf"
@@ -72,7 +72,7 @@ def quantize(
         openvino.save_model(made, Path(folder) / "model.xml", compress_to_fp16=False)
         parts = {part: (Path(folder) / part).read_bytes() for part in ("model.xml", "model.bin")}
     state = {part: torch.frombuffer(bytearray(content), dtype=torch.uint8) for part, content in parts.items()}
-    header = {"architecture": INT8, "config": network.config.to_dict()}
+    header = {"architecture": checkpoint.INT8, "config": network.config.to_dict()}
     save_file(state, target, metadata={"dubkit": json.dumps(header)})
     meta = {
         "schema": META_SCHEMA, **header, "digest": file_digest(target), "kind": "generator", "name": target.stem,

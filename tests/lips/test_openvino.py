@@ -53,11 +53,8 @@ def test_fp32_is_what_pytorch_paints_for_full_and_padded_batches(weights, faces)
 def test_devices_and_precisions_are_said(weights):
     with pytest.raises(SettingsError, match="runs on the CPU"):
         generator(settings(weights, device="cuda"))
-    with pytest.raises(SettingsError, match="dubkit models quantize"):
-        choose_precision("int8", quantized=False)
-    with pytest.raises(SettingsError, match="these weights are int8"):
-        choose_precision("fp32", quantized=True)
-    assert choose_precision("auto", quantized=True) == "int8"
+    with pytest.raises(SettingsError, match="use auto or fp32"):
+        choose_precision("fp16")
 
 
 @pytest.mark.slow
