@@ -22,7 +22,7 @@ def new(
     ] = None,
     subtitles: Annotated[Path | None, typer.Option(help="Translated subtitles, to be spoken.")] = None,
     background: Annotated[Path | None, typer.Option(help="Music and effects without dialogue.")] = None,
-    language: Annotated[str, typer.Option(help="Language spoken in the film.")] = "en",
+    language: Annotated[str, typer.Option(help="Language spoken in the film; auto: detect it.")] = "en",
     preset: Annotated[str | None, typer.Option(help="Preset to start from.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The project file to write.")] = None,
 ) -> None:
@@ -49,7 +49,9 @@ def new(
     for file in filter(None, sounds):
         if file.is_file() and not probe.probe(file).audio:
             raise InputError(f"{file} has no sound; it cannot be part of the dub")
-    if subtitles and subtitles.is_file():
+    if (
+        subtitles and subtitles.is_file() and subtitles.suffix.lower() not in (".csv", ".tsv")
+    ):  # a sheet may be filled later
         cues.load(subtitles)
     if preset:
         layers.load_preset(preset, base)
