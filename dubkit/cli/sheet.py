@@ -16,7 +16,7 @@ from dubkit.errors import InputError
 def sheet(
     film: Annotated[Path, typer.Argument(help="The film, or a project file (*.dub.toml).", show_default=False)],
     to: Annotated[str | None, typer.Option("--to", "-t", help="Target language; needed with a film.")] = None,
-    language: Annotated[str, typer.Option(help="Language spoken in the film; with a film.")] = "en",
+    language: Annotated[str, typer.Option(help="Language spoken in the film, or auto; with a film.")] = "en",
     output: Annotated[
         Path | None,
         typer.Option(

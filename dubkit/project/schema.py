@@ -38,7 +38,7 @@ class Source(Table):
     """The film as it is."""
 
     film: str = Field(description="the film, relative to this file")
-    language: str = Field("en", description="language spoken in the film, ISO 639-1")
+    language: str = Field("en", description="language spoken in the film, ISO 639-1; auto: the transcriber detects it")
 
 
 class Target(Table):

@@ -99,9 +99,10 @@ def transcribe(
 ) -> tuple[Line, ...]:
     """One line a turn, words inside the turn, by the engine the settings name or the file that replaces it.
 
-    ``alone``: the exclusive turns (``Diarization.exclusive``), which say whose each word is where people speak at once.
+    ``language``: a tag like "en" or "pt-BR"; None or "auto" lets the engine detect it. ``alone``: the exclusive turns (``Diarization.exclusive``), which say whose each word is where people speak at once.
     """
     language = language.replace("_", "-").split("-")[0].lower() if language else None  # models know es, not es-MX
+    language = None if language == "auto" else language
     if settings.transcript:
         from dubkit.speech import transcripts
 

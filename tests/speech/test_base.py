@@ -97,6 +97,31 @@ def test_the_embedded_model_refuses_other_languages_and_names_the_choices(langua
         base.transcribe(Path("x.wav"), TURNS, SpeechSettings(), language)
 
 
+def test_the_language_is_detected_in_what_is_spoken(monkeypatch, tmp_path):
+    from types import SimpleNamespace
+
+    from dubkit.speech.whisperx import detect_language
+
+    samples = np.zeros(16_000 * 60, np.float32)
+    samples[16_000 * 20 : 16_000 * 50] = 0.5
+    sound = Sound(write(tmp_path / "a.wav", samples, subtype="FLOAT"))
+    heard = []
+    model = SimpleNamespace(
+        model=SimpleNamespace(is_multilingual=True), detect_language=lambda x: (heard.append(x), ("pt", 0.9))[1]
+    )
+    assert detect_language(model, sound, make_turns([(20, 30, "A"), (32, 34, "A"), (40, 50, "B")])) == "pt"
+    assert heard[0].min() > 0.49 and len(heard[0]) == 22 * 16_000  # the turns, and nothing between them
+    model.model.is_multilingual = False
+    assert detect_language(model, sound, ()) == "en" and len(heard) == 1
+
+    asked = []
+    fake = SimpleNamespace(transcribe=lambda audio, turns, settings, language, progress: asked.append(language) or ())
+    monkeypatch.setattr(base, "create", lambda *_: fake)
+    for given in ("auto", None, "pt-BR"):
+        base.transcribe(Path("x.wav"), (), SpeechSettings(), given)
+    assert asked == [None, None, "pt"]
+
+
 def write(path, samples, rate=16_000, subtype=None):
     soundfile.write(str(path), samples, rate, subtype=subtype)
     return path
