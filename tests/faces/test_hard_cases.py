@@ -9,6 +9,7 @@ import pytest
 
 from dubkit.cast.base import score_speaking
 from dubkit.cast.match import match
+from dubkit.faces.base import create_detector
 from dubkit.faces.shots import find_shots
 from dubkit.faces.track import track_faces
 from dubkit.media.probe import probe
@@ -94,7 +95,7 @@ def test_a_film_with_a_display_matrix_has_upright_faces_in_display_pixels(tmp_pa
     assert eyes[0, 0] < eyes[1, 0] and eyes[:, 1].max() < mouth[:, 1].min()
 
 
-def test_a_hand_before_the_face_and_a_head_turned_away_do_not_end_the_track():
+def test_a_hand_before_the_face_does_not_end_the_track():
     """Twelve frames behind a hand: the same track before and after, and the frames between are marked as guessed."""
     head = pasted(noise(360, 640) // 2, heads(160)[0], 240, 90)
     covered = pasted(head, noise(200, 200, 9), 220, 70)
@@ -103,6 +104,37 @@ def test_a_hand_before_the_face_and_a_head_turned_away_do_not_end_the_track():
     assert track.range == FrameRange(0, 52)
     assert track.observed[:15].all() and track.observed[-15:].all() and not track.observed[24:28].all()
     assert np.abs(track.boxes[26] - track.boxes[5]).max() < 12
+
+
+def turned(head, degrees):
+    """The picture of a head laid round a cylinder that is turned about its upright axis."""
+    size = len(head)
+    x = (np.arange(size, dtype=np.float32) - size / 2) / (0.36 * size)  # from the axis, radii
+    angle = np.arcsin(np.clip(x, -1, 1)) - np.deg2rad(degrees)
+    from_x = size / 2 + 0.36 * size * np.sin(np.clip(angle, -np.pi / 2, np.pi / 2))
+    columns = np.where(np.abs(x) < 1, from_x, np.arange(size)).astype(np.float32)
+    grid = np.meshgrid(columns, np.arange(size, dtype=np.float32))
+    return cv2.remap(head, *grid, cv2.INTER_LINEAR)
+
+
+def test_a_head_that_turns_away_beyond_its_profile_and_comes_back_is_one_track():
+    """Half a second in which no detector finds a face, beside somebody who looks ahead all the time."""
+    away = np.concatenate(
+        [np.zeros(8), np.linspace(0, 110, 12), np.full(12, 110), np.linspace(110, 0, 12), np.zeros(8)]
+    )
+    room = pasted(noise(360, 640) // 2, heads(160)[1], 40, 120)
+    pictures = [pasted(room, turned(heads(200)[0], degrees), 320, 80) for degrees in away]
+    detector = create_detector(SETTINGS)
+    found = [detector.detect(pictures[i]) for i in (4, 26)]
+    assert [int((f.boxes[f.scores > 0.3, 0] > 320).sum()) for f in found] == [1, 0]
+    still, turning = sorted(
+        track_faces(MemoryFilm(pictures), one_shot(len(away)), SETTINGS), key=lambda t: t.boxes[0, 0]
+    )
+    assert still.range == turning.range == FrameRange(0, len(away))
+    assert np.ptp(still.boxes, axis=0).max() < 6
+    assert turning.boxes[-4] == pytest.approx(turning.boxes[4], abs=5)
+    side = turning.boxes[26, [0, 2]].mean() - turning.boxes[4, [0, 2]].mean()
+    assert 40 < side < 110 and np.ptp(turning.boxes[26, [0, 2]]) < np.ptp(turning.boxes[4, [0, 2]])
 
 
 def test_a_film_without_a_face_is_dubbed_by_sound_alone():
