@@ -106,6 +106,16 @@ def test_a_hand_before_the_face_does_not_end_the_track():
     assert np.abs(track.boxes[26] - track.boxes[5]).max() < 12
 
 
+@pytest.mark.parametrize("x, y", [(-60, 90), (540, 90), (240, -50), (240, 250)])
+def test_a_face_that_the_picture_cuts_off_is_found_as_far_as_it_is_seen(x, y):
+    """A third of the head is outside: the box is the visible face, and it never grows into the room."""
+    room = noise(360, 640) // 2
+    (whole,) = track_faces(MemoryFilm([pasted(room, heads(160)[0], 240, 90)] * 6), one_shot(6), SETTINGS)
+    (found,) = track_faces(MemoryFilm([pasted(room, heads(160)[0], x, y)] * 6), one_shot(6), SETTINGS)
+    visible = np.clip(whole.boxes[3] + [x - 240, y - 90] * 2, 0, [640, 360] * 2)
+    assert found.range == FrameRange(0, 6) and found.boxes[3] == pytest.approx(visible, abs=8)
+
+
 def turned(head, degrees):
     """The picture of a head laid round a cylinder that is turned about its upright axis."""
     size = len(head)
