@@ -23,6 +23,7 @@ from dubkit.project.schema import Table, Target, explain
 
 SCHEMA = "dubkit.catalogue/1"
 _NAME = re.compile(r"[\w][\w .()\-]*")
+_LANGUAGE = re.compile(r"[A-Za-z][\w\-]*")
 _CSV_COLUMNS = ("title", "film", "project", "source_language", "language", "dialogue", "subtitles", "background", "stems",
                 "output", "preset", "priority")  # fmt: skip
 
@@ -54,6 +55,9 @@ class Title(Table):
             )
         if (self.film is None) == (self.project is None):
             raise ValueError(f"the title '{self.title}' needs either 'film' or 'project'")
+        for language in self.target:
+            if not _LANGUAGE.fullmatch(language):
+                raise ValueError(f"the title '{self.title}' has a language '{language}'; write it like es or pt-BR")
         if self.film and not self.target:
             raise ValueError(f"the title '{self.title}' needs at least one [title.target.LANGUAGE]")
         if self.project and (self.target or self.settings or self.language):
@@ -141,6 +145,8 @@ def parse_csv(text: str, name: str = "catalogue") -> Catalogue:
         row = {key: (value or "").strip() for key, value in row.items() if key}
         if not any(row.values()):
             continue
+        if not row["title"]:
+            raise ProjectError(f"{name}, row {number}: the column 'title' is empty")
         title = titles.setdefault(row["title"], {"title": row["title"], "target": {}})
         for key, column in (
             ("film", "film"),
@@ -168,4 +174,13 @@ def _checked(data: dict[str, Any], name: str) -> Catalogue:
     try:
         return Catalogue.model_validate(data)
     except ValidationError as error:
-        raise ProjectError("\n".join(f"{name}: {explain(problem, Catalogue)}" for problem in error.errors())) from error
+        said = [f"{name}{_entry(data, problem['loc'])}: {explain(problem, Catalogue)}" for problem in error.errors()]
+        raise ProjectError("\n".join(said)) from error
+
+
+def _entry(data: dict[str, Any], location: tuple[Any, ...]) -> str:
+    """The name of the title that a problem is in: a place in a long list says nothing to a person."""
+    if len(location) < 2 or location[0] != "title":
+        return ""
+    title = data["title"][location[1]]
+    return f", title '{title['title']}'" if isinstance(title, dict) and title.get("title") else ""

@@ -43,6 +43,7 @@ class Estimate:
     steps: tuple[StepEstimate, ...]
     disk: float  # bytes that the work that is left will need at its end
     assumed: int  # titles whose length is a guess
+    unreadable: tuple[str, ...] = ()  # titles whose film is not there or cannot be opened, of those that were probed
 
     @property
     def cpu(self) -> float:
@@ -51,7 +52,7 @@ class Estimate:
 
 def estimate(ledger: Ledger, film_of: Callable[[str], Path | None]) -> Estimate:
     """Time and disk of what is left. ``film_of(title)`` is the film to probe, or None."""
-    lengths, assumed = _lengths(ledger, film_of)
+    lengths, assumed, unreadable = _lengths(ledger, film_of)
     there = [seconds for seconds in lengths.values() if seconds]
     usual = sum(there) / len(there) if there else ASSUMED
     sides = _count(ledger, "SELECT language != '', source, count(*) FROM unit GROUP BY source, language != ''")
@@ -69,7 +70,7 @@ def estimate(ledger: Ledger, film_of: Callable[[str], Path | None]) -> Estimate:
         rows.append(StepEstimate(step.name, count - ready, ready, left, left * rate, step.name in rates))
     scratch, made = _disk(ledger)
     disk = rows[NUMBER["prepare"]].film * SOURCE_BYTES + rows[NUMBER["render"]].film * (scratch + made)
-    return Estimate(tuple(rows), disk if there else 0.0, assumed)  # a guess alone must not stop a run
+    return Estimate(tuple(rows), disk if there else 0.0, assumed, unreadable)  # a guess alone must not stop a run
 
 
 def _count(ledger: Ledger, query: str) -> dict[int, dict[int, int]]:
@@ -80,21 +81,24 @@ def _count(ledger: Ledger, query: str) -> dict[int, dict[int, int]]:
     return found
 
 
-def _lengths(ledger: Ledger, film_of: Callable[[str], Path | None]) -> tuple[dict[int, float], int]:
-    """Source side → seconds, for those that are known or could be probed; and how many could not."""
-    known, probed, assumed = {}, 0, 0
+def _lengths(ledger: Ledger, film_of: Callable[[str], Path | None]) -> tuple[dict[int, float], int, tuple[str, ...]]:
+    """Source side → seconds, for those that are known or were probed; how many were not; what could not be opened."""
+    known, probed, assumed, unreadable = {}, 0, 0, []
     for source, title, seconds in ledger.db.execute(
         "SELECT id, title, json_extract(facts, '$.seconds') FROM unit WHERE id = source"
     ):
         film = film_of(title) if not seconds and probed < PROBED else None
         if film:
             probed += 1
-            seconds = _seconds(film) or 0.0  # a film that cannot be opened takes nothing but a failure
+            seconds = _seconds(film)
+            if seconds is None:
+                seconds = 0.0  # it takes nothing but a failure
+                unreadable.append(title)
         if seconds is None:
             assumed += 1
         else:
             known[source] = seconds
-    return known, assumed
+    return known, assumed, tuple(unreadable)
 
 
 def _seconds(film: Path) -> float | None:

@@ -20,7 +20,7 @@ from dubkit.batch.base import Job, Listener, Result, Work, carry_out
 from dubkit.batch.graph import Need
 from dubkit.batch.ledger import Task
 from dubkit.batch.slots import Grant, OnSlots, Slots, gpu_memory
-from dubkit.errors import Cancelled
+from dubkit.errors import Cancelled, SettingsError
 from dubkit.memory import give_back_freed
 from dubkit.project.events import Event
 
@@ -43,7 +43,7 @@ class LocalPool(OnSlots):
 
     def __init__(self, workers: int | None, address: str | None, work: Work, listener: Listener):
         if address:
-            raise ValueError("the local engine has no address; use --engine ray")
+            raise SettingsError(f"the local engine has no address (got {address}); use --engine ray")
         cores = os.cpu_count() or 1
         self._slots = Slots(workers or max(1, cores // 2), cores, gpu_memory())
         self._work, self._listener = work, listener

@@ -6,7 +6,8 @@ import gc
 import shutil
 import time
 from collections import Counter
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,27 +47,33 @@ class Summary:
         return all(unit.state == "done" for unit in self.units)
 
 
-def plan(path: Path, ledger: Ledger) -> Catalogue:
-    """Puts what a catalogue wants into the ledger. Raises ProjectError."""
-    collects = gc.isenabled()
-    gc.disable()  # it would look through a million fresh objects again and again, and find none to free
-    try:
+@contextmanager
+def planned(path: Path) -> Iterator[tuple[Catalogue, Ledger]]:
+    """A catalogue, and the ledger that now holds what it wants. Raises ProjectError before anything is made."""
+    with _uncollected():
         catalogue = load_catalogue(path)
-        ledger.plan(units(catalogue, path))
+    with closing(open_ledger(path)) as ledger:
+        with _uncollected():
+            ledger.plan(units(catalogue, path))
+        yield catalogue, ledger
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection: it would look through a million fresh objects again and again, and find none to free."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
     finally:
         if collects:
             gc.enable()
-    return catalogue
 
 
 def plan_catalogue(path: Path) -> Estimate:
     """Plans and says what a run would take; runs nothing. Raises ProjectError or StorageError."""
-    path = Path(path)
-    ledger = open_ledger(path)
-    try:
-        return expected(plan(path, ledger), path, ledger)
-    finally:
-        ledger.close()
+    with planned(path := Path(path)) as (catalogue, ledger):
+        return expected(catalogue, path, ledger)
 
 
 def expected(catalogue: Catalogue, path: Path, ledger: Ledger) -> Estimate:
@@ -93,18 +100,13 @@ def run_catalogue(
 
     Raises ProjectError (a catalogue that cannot be read), StorageError (not enough disk) or EngineUnavailable.
     """
-    path = Path(path)
-    ledger = open_ledger(path)
-    try:
-        with _alive(path, ledger):
-            run = _Run(path, plan(path, ledger), ledger, listener)
-            if check_disk:
-                needs_space(batch_folder(path), expected(run.catalogue, path, ledger).disk)
-            run.work_on(create("batch engine", ENGINES, engine, workers=workers, address=address, work=work,
-                               listener=listener))  # fmt: skip
+    with planned(path := Path(path)) as (catalogue, ledger), _alive(path, ledger):
+        if check_disk:
+            needs_space(batch_folder(path), expected(catalogue, path, ledger).disk)
+        _Run(path, catalogue, ledger, listener).work_on(
+            create("batch engine", ENGINES, engine, workers=workers, address=address, work=work, listener=listener)
+        )
         return Summary(tuple(status.units(ledger)))
-    finally:
-        ledger.close()
 
 
 @contextmanager

@@ -77,6 +77,10 @@ def plan(catalogue: _Catalogue) -> None:
             time_text(row.cpu) if row.left else "", ("this batch" if row.measured else "default") if row.left else "",
         )  # fmt: skip
     out.print(table)
+    if found.unreadable:
+        more = f" and {len(found.unreadable) - 5} more" if len(found.unreadable) > 5 else ""
+        said = f"films that are not there or cannot be opened: {', '.join(found.unreadable[:5])}{more}"
+        out.print(said, style="red", highlight=False, soft_wrap=True)
     if not found.steps or not any(row.left for row in found.steps):
         out.print("everything is done", highlight=False)
         return
@@ -112,12 +116,7 @@ def _print_titles(catalogue: Path) -> None:
 @app.command()
 def status(catalogue: _Catalogue) -> None:
     """Show what is done, running, waiting and failed."""
-    from dubkit.batch.ledger import batch_folder, open_ledger
-
-    if not (batch_folder(catalogue) / "ledger.sqlite").exists():
-        out.print(f"nothing has run yet; start with: dubkit batch {catalogue}", highlight=False)
-        return
-    ledger = open_ledger(catalogue)
+    ledger = _begun(catalogue)
     _print(ledger)
     ledger.close()
 
@@ -125,13 +124,24 @@ def status(catalogue: _Catalogue) -> None:
 @app.command()
 def report(catalogue: _Catalogue) -> None:
     """Write report.html and report.csv from what is done so far."""
-    from dubkit.batch.ledger import open_ledger
     from dubkit.batch.report import write_batch_report
 
-    ledger = open_ledger(catalogue)
+    ledger = _begun(catalogue)
     for path in write_batch_report(catalogue, ledger):
         out.print(str(path), soft_wrap=True, highlight=False)
     ledger.close()
+
+
+def _begun(catalogue: Path):
+    """The ledger of a catalogue that has been planned. Raises ProjectError."""
+    from dubkit.batch.ledger import batch_folder, open_ledger
+    from dubkit.errors import ProjectError
+
+    if not catalogue.exists():
+        raise ProjectError(f"no catalogue at {catalogue}")
+    if not (batch_folder(catalogue) / "ledger.sqlite").exists():
+        raise ProjectError(f"nothing has been planned or run yet; start with: dubkit batch {catalogue}")
+    return open_ledger(catalogue)
 
 
 def _print(ledger) -> None:
@@ -141,15 +151,18 @@ def _print(ledger) -> None:
     out.print("dubs:  " + "  ".join(f"[{STYLE[state]}]{state} {counts[state]}[/]" for state in STYLE))
     many = sum(counts.values()) > _MANY
     rows = list(ask.units(ledger, "active" if many else ""))
-    table = Table("title", "language", "state", "step", "attempts", "wall", "compute", "error")
+    table = Table("title", "language", "state", "step", "attempts", "wall", "compute")
     for row in rows[:_MANY]:
         table.add_row(
             row.title, row.language or "(source)", f"[{STYLE[row.state]}]{row.state}[/]", row.step,
             str(row.attempts or ""), time_text(row.wall) if row.wall else "", time_text(row.cpu) if row.cpu else "",
-            row.error,
         )  # fmt: skip
     if rows:
         out.print(table)
+    for row in rows[:_MANY]:
+        if row.error:
+            said = f"{row.title} [{row.language or 'source'}] {row.step}: {row.error}"
+            out.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
     if many:
         out.print(
             f"{min(len(rows), _MANY)} of {len(rows)} that run or failed; all are in: dubkit batch report", style="dim"

@@ -42,6 +42,9 @@ def test_csv_says_the_same():
         ("title,film,language,dialogue\na,a.mp4,es,x\na,a.mp4,es,y\n", ["row 3", "two rows for 'es'"]),
         ("title,film,language,dialogue\na,a.mp4,es,x\na,b.mp4,fr,y\n", ["row 3", "another film"]),
         ("title,film,language,dialogue\na/b,a.mp4,es,x\n", ["a/b", "file name"]),
+        ("title,film,language,dialogue\na,a.mp4,,x\n", ["title 'a'", "language ''"]),
+        ("title,film,language,dialogue\n,a.mp4,es,x\n", ["row 2", "'title' is empty"]),
+        ("title,film,language,dialogue,priority\na,a.mp4,es,x,high\n", ["title 'a'", "priority", "'high'"]),
         ("", ["columns"]),
     ],
 )
@@ -55,7 +58,10 @@ def test_csv_errors_name_the_row(text, words):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda t: t.replace('film = "one.mp4"', 'flim = "one.mp4"'), ["title.0.flim", "did you mean 'film'"]),
+        (
+            lambda t: t.replace('film = "one.mp4"', 'flim = "one.mp4"'),
+            ["title 'one'", "title.0.flim", "did you mean 'film'"],
+        ),
         (lambda t: t.replace('"two"', '"ONE"'), ["two titles"]),
         (lambda t: t.replace("catalogue/1", "catalogue/2"), ["schema"]),
         (lambda t: t.replace("priority = 5", 'project = "x.dub.toml"'), ["either 'film' or 'project'"]),

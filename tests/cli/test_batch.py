@@ -39,12 +39,33 @@ def test_a_run_that_fails_says_so_in_every_way(catalogue):
     assert dubkit("report", catalogue).exit_code == 0
 
 
-def test_status_before_a_run(catalogue):
-    assert "nothing has run yet" in dubkit("status", catalogue).output
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_before_a_run(catalogue, command):
+    done = dubkit(command, catalogue)
+    assert "nothing has been planned or run yet" in str(done.exception)
+    assert "no catalogue at" in str(dubkit(command, catalogue.with_name("other.csv")).exception)
+    assert [path.name for path in catalogue.parent.iterdir()] == ["c.csv"], "nothing is made by a question"
+
+
+def test_a_bad_catalogue_leaves_nothing_behind(catalogue):
+    catalogue.write_text("titel,film\n")
+    for command in ("plan", "run"):
+        assert "titel" in str(dubkit(command, catalogue).exception)
+    assert [path.name for path in catalogue.parent.iterdir()] == ["c.csv"]
+
+
+def test_plan_names_films_that_are_not_there(catalogue):
+    said = dubkit("plan", catalogue).output
+    assert "films that are not there or cannot be opened: one" in said
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [(("--engine", "cray"), "local, ray"), (("--progress", "loud"), "auto, table, log, json, none")]
+    ("words", "said"),
+    [
+        (("--engine", "cray"), "local, ray"),
+        (("--progress", "loud"), "auto, table, log, json, none"),
+        (("--address", "10.0.0.5:6379"), "use --engine ray"),
+    ],
 )
 def test_wrong_words_are_named(catalogue, words, said):
     done = dubkit(catalogue, *words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import soundfile
@@ -9,7 +10,8 @@ import soundfile
 from dubkit.media.ffmpeg import ffmpeg_binary
 from dubkit.process import run
 
-WINDOWS = {"alone": (0.4, 4.6), "answer": (5.4, 3.4), "two": (9.2, 6.0), "away": (15.6, 4.4), "last": (19.6, 5.0)}
+WINDOWS = {"alone": (0.4, 2.6), "answer": (5.4, 3.2), "two": (11.4, 3.0), "away": (16.2, 2.6), "last": (19.6, 2.8)}
+FILM_A = (11.0, 3.0)
 HEAD = """schema = "dubkit.catalogue/1"
 language = "en"
 preset = "draft"
@@ -18,22 +20,22 @@ output = "dubbed/{title}.{language}"
 
 
 def make_catalogue(folder: Path, demo: Path, film_a: Path | None = None, titles: int = 6, languages: int = 2,
-                   listen: bool = True) -> Path:  # fmt: skip
+                   listen: Collection[str] = ()) -> Path:  # fmt: skip
     """Writes films, sound and ``catalogue.toml``; ``demo`` is the folder of ``make_demo``, ``film_a`` that of the shared
-    media. Each title has Spanish as one track and Portuguese as a track for each speaker (the same voices). Without
-    ``listen``, who speaks when is given, and nothing is diarized or transcribed."""
+    media. Each title has Spanish as one track and Portuguese as a track for each speaker (the same voices). Titles that are
+    not in ``listen`` are told who speaks when: they are not diarized or transcribed."""
     folder.mkdir(parents=True, exist_ok=True)
-    names, text = list(WINDOWS)[: titles - bool(film_a)], HEAD
-    for name in names:
-        start, seconds = WINDOWS[name]
+    text = HEAD
+    for name in list(WINDOWS)[: titles - bool(film_a)]:
         stems = {role: demo / f"demo.es.{role.lower()}.flac" for role in ("IRIS", "RUTH")}
-        text += add_title(folder, name, demo / "demo.mp4", demo / "demo.es.flac", stems, start, seconds, languages)
-        text += "" if listen else given_speech(folder, name, demo / "demo.rttm", start, seconds)
+        text += add_title(folder, name, demo / "demo.mp4", demo / "demo.es.flac", stems, *WINDOWS[name], languages)
+        text += "" if name in listen else given_speech(folder, name, demo / "demo.rttm", *WINDOWS[name])
     if film_a:
         stems = {role: film_a / f"film_a.dub.{role.lower()}.flac" for role in ("MARC", "NORA", "GLEN")}
-        film, dialogue = film_a / "film_a.mp4", film_a / "film_a.dub.flac"
-        text += add_title(folder, "film a", film, dialogue, stems, 11.0, 5.0, languages)
-        text += "" if listen else given_speech(folder, "film a", film_a / "film_a.rttm", 11.0, 5.0)
+        text += add_title(
+            folder, "film a", film_a / "film_a.mp4", film_a / "film_a.dub.flac", stems, *FILM_A, languages
+        )
+        text += "" if "film a" in listen else given_speech(folder, "film a", film_a / "film_a.rttm", *FILM_A)
     path = folder / "catalogue.toml"
     path.write_text(text)
     return path
