@@ -24,6 +24,6 @@ def evaluate_dub(store: Store, film: Path, language: str, weights: Path | None =
         track for track in artefacts.read_tracks(store.stage_folder("faces") / "tracks.npz") if track.id in dubbed
     ]
     name, size, official, judge = load_judge(weights)
-    faces = list(cut_faces(probe(film), shots, tracks, size, official))
+    faces = cut_faces(probe(film), shots, tracks, size, official)
     scores = score_faces(faces, judge, film.name, official)
     return {"judge": name, **{key: value for key, value in scores.items() if isinstance(value, (int, float))}}

@@ -8,8 +8,8 @@ give the untouched film as reference, and its numbers stand beside the result's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -17,16 +17,17 @@ import numpy as np
 import torch
 
 from dubkit.errors import InputError
-from dubkit.evaluate.beside import closing_in_silence, compare
+from dubkit.evaluate.beside import MOST, closing_in_silence, compare
 from dubkit.evaluate.mfcc import mfcc
 from dubkit.evaluate.sync import SyncCurve, in_and_out_accuracy, inner_curve, joined, share_out_of_sync, sync_curve
 from dubkit.faces.shots import find_shots
 from dubkit.faces.track import track_faces
-from dubkit.lips.crops import cut, transforms
+from dubkit.lips.crops import cut, region, shifted, transforms
 from dubkit.lips.mel import melspectrogram, window_start, windows
 from dubkit.lips.models.loading import BUNDLED_EXPERT, load_expert, read_state
 from dubkit.lips.models.syncnet import syncnet_from_state
 from dubkit.media.audio import read_audio
+from dubkit.media.frame import Frame
 from dubkit.media.probe import probe
 from dubkit.media.reader import FrameReader
 from dubkit.progress import Progress, silent
@@ -58,38 +59,60 @@ def evaluate_lips(result: Path, reference: Path | None = None, *, weights: Path 
     """Score ``result``, and ``reference`` beside it → plain numbers, ready for JSON.
 
     ``weights`` names the official ``syncnet_v2.model`` or an expert; without it the bundled expert judges. ``inception`` and
-    ``alexnet`` are files for FID and LPIPS, which are downloads.
+    ``alexnet`` are files for FID and LPIPS, which are downloads. Where both films have the same frames, faces are searched for
+    in the reference and looked at in the same places of both.
     Raises InputError where no face can be followed long enough.
     """
     name, size, official, judge = load_judge(weights)
-    films = {"result": result} | ({"reference": reference} if reference else {})
-    scores, found = {}, {}
-    for role, path in films.items():
-        found[role] = list(spoken_faces(path, faces or FacesSettings(), size, official, progress))
-        scores[role] = score_faces(found[role], judge, path.name, official)
+    scores, kept, places = {}, {}, None
+    for role, film in (("reference", reference), ("result", result)):
+        if film is None:
+            continue
+        media = probe(film)
+        if not places or not _same_frames(media, places[0]):
+            places = (media, *follow_faces(media, faces or FacesSettings(), progress))
+        kept[role] = []
+        stride = max(1, sum(len(track.frames) for track in places[2]) // MOST)
+        cuts = _keeping(cut_faces(media, *places[1:], size, official), kept[role], stride)
+        scores[role] = score_faces(cuts, judge, film.name, official)
     if reference:
-        scores["pictures"] = compare(found["result"], found["reference"], inception, alexnet)
+        scores = {"result": scores["result"], "reference": scores["reference"]}
+        scores["pictures"] = compare(kept["result"], kept["reference"], inception, alexnet)
     return {"judge": name, "offset_sign": "positive: the matching sound is earlier than the picture", **scores}
 
 
-def score_faces(faces: Sequence[Spoken], judge: Judge, name: str, official: bool = False) -> dict:
-    """LSE-D, LSE-C and AV offset of all faces together, of each, and the mean cosine at ±15 frames."""
-    if not faces:
+def _same_frames(one: Media, other: Media) -> bool:
+    """Whether a face found in one film is at the same place in the other: a dub has its source's frames."""
+    return all(getattr(one.video, key) == getattr(other.video, key) for key in ("num_frames", "rate", "width", "height"))
+
+
+def _keeping(faces: Iterable[Spoken], kept: list[Spoken], stride: int) -> Iterator[Spoken]:
+    """Pass faces on, and keep every ``stride``-th picture of each for ``compare``: a film's crops do not fit into memory."""
+    for face in faces:
+        kept.append(replace(face, pictures=face.pictures[::stride].copy(), audio=face.audio[:0]))
+        yield face
+
+
+def score_faces(faces: Iterable[Spoken], judge: Judge, name: str, official: bool = False) -> dict:
+    """LSE-D, LSE-C and AV offset of all faces together, of each, and the mean cosine at ±15 frames. One face is held at a
+    time. Raises InputError where there is none."""
+    curves, inner, accuracies, closes, each = [], [], [], [], []
+    for face in faces:
+        pair = judge(face)
+        curves.append(sync_curve(*pair, zeros_past_ends=official))
+        inner.append(inner_curve(*pair))
+        accuracies.append(in_and_out_accuracy(*pair))
+        closes.append(float("nan") if official else closing_in_silence([face]))
+        each.append({"track": face.track_id, "start": round(face.start, 3), **_numbers(curves[-1])})
+    if not each:
         raise InputError(f"{name} has no face that can be followed for {SHORTEST:.0f} s; there is nothing to judge")
-    pairs = [judge(face) for face in faces]
-    curves = [sync_curve(*pair, zeros_past_ends=official) for pair in pairs]
-    whole = joined(curves)
-    inner = np.stack([inner_curve(*pair) for pair in pairs])
     return {
-        **_numbers(whole),
+        **_numbers(joined(curves)),
         "out_of_sync_share": share_out_of_sync(curves),
-        "in_out_accuracy": round(float(np.mean([in_and_out_accuracy(*pair) for pair in pairs])), 4),
-        "closing_in_silence": None if official else round(closing_in_silence(faces), 4),
+        "in_out_accuracy": round(float(np.mean(accuracies)), 4),
+        "closing_in_silence": None if np.isnan(closes).all() else round(float(np.nanmean(closes)), 4),
         "cosine_over_shifts": [round(float(v), 4) for v in np.nanmean(inner, axis=0)],
-        "faces": [
-            {"track": face.track_id, "start": round(face.start, 3), **_numbers(curve)}
-            for face, curve in zip(faces, curves, strict=True)
-        ],
+        "faces": each,
     }
 
 
@@ -127,10 +150,16 @@ def load_judge(weights: Path | None) -> tuple[str, int, bool, Judge]:
 def spoken_faces(film: Path, settings: FacesSettings, size: int, official: bool, progress: Progress = silent):
     """Yield every face of ``film`` that can be followed long enough, shot by shot."""
     media = probe(film)
+    yield from cut_faces(media, *follow_faces(media, settings, progress), size, official)
+
+
+def follow_faces(
+    media: Media, settings: FacesSettings, progress: Progress = silent
+) -> tuple[Sequence[Shot], Sequence[FaceTrack]]:
+    """The shots of a film and the faces in them."""
     with FrameReader(media) as reader:
         shots = find_shots(reader, settings)
-        tracks = track_faces(reader, shots, settings, progress)
-    yield from cut_faces(media, shots, tracks, size, official)
+        return shots, track_faces(reader, shots, settings, progress)
 
 
 def cut_faces(
@@ -151,11 +180,10 @@ def cut_faces(
             cuts: dict[str, dict[int, np.ndarray]] = {track.id: {} for track in mine}
             first, last = min(t.frames[0] for t in mine), max(t.frames[-1] for t in mine)
             for frame in reader.read(FrameRange(int(first), int(last) + 1)):
-                picture = frame.rgb()
                 for track in mine:
                     row = frame.index - int(track.frames[0])
                     if 0 <= row < len(track.frames):
-                        cuts[track.id][row] = _cut(picture, geometry[track.id][row], size, official)
+                        cuts[track.id][row] = _cut(frame, geometry[track.id][row], size, official)
             for track in mine:
                 start = float(track.frames[0] / rate)
                 pictures = np.stack([cuts[track.id][row] for row in wanted[track.id]])
@@ -184,11 +212,13 @@ def _frames_at_25(track: FaceTrack, rate) -> np.ndarray:
     return np.array([min(int(k * rate / 25), len(track.frames) - 1) for k in range(count)])
 
 
-def _cut(picture: np.ndarray, transform: np.ndarray, size: int, official: bool) -> np.ndarray:
+def _cut(frame: Frame, transform: np.ndarray, size: int, official: bool) -> np.ndarray:
+    x0, y0, x1, y1 = region(transform, size, *frame.size)
+    picture, moved = frame.rgb((x0, y0, x1, y1)), shifted(transform, -x0, -y0)
     if not official:
-        return cut(picture, transform, size)
+        return cut(picture, moved, size)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(picture, transform.astype(np.float64), (size, size), flags=flags, borderValue=(110, 110, 110))
+    return cv2.warpAffine(picture, moved, (size, size), flags=flags, borderValue=(110, 110, 110))
 
 
 @torch.no_grad()

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from dubkit.errors import InputError, WeightsError
-from dubkit.evaluate.lips import evaluate_lips, load_judge, score_faces, spoken_faces, syncnet_transforms
+from dubkit.evaluate import lips
+from dubkit.evaluate.lips import Spoken, evaluate_lips, load_judge, score_faces, spoken_faces, syncnet_transforms
+from dubkit.lips.crops import cut, transforms
+from dubkit.media.frame import Frame, PixelFormat
 from dubkit.settings import FacesSettings
 from dubkit.types import FaceTrack
 from tests.lips.seeded import seeded_state
+from tests.train.tiny import made_up_face
 
 
 def track(boxes: np.ndarray) -> FaceTrack:
@@ -52,6 +59,53 @@ def test_no_face_and_no_weights_are_named(tmp_path):
         score_faces([], None, "film.mp4")
     with pytest.raises(WeightsError, match="no weight file"):
         evaluate_lips(tmp_path / "film.mp4", weights=tmp_path / "absent.model")
+
+
+def test_a_part_of_the_frame_gives_the_crop_of_the_whole():
+    """Faces of the public crop reach over the picture's edge, where they are grey."""
+    rng = np.random.default_rng(0)
+    yuv = PixelFormat("yuv444p", 8, (0, 0))
+    frame = Frame.from_rgb(0, rng.integers(0, 255, (120, 160, 3), dtype=np.uint8), yuv)
+    for official, boxes in ((False, [50, 30, 90, 80]), (True, [100, 60, 150, 110])):
+        face = track(np.array([boxes], float))
+        size = 224 if official else 96
+        matrix = (syncnet_transforms if official else transforms)(face, size)[0]
+        part = lips._cut(frame, matrix, size, official)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        whole = (cv2.warpAffine(frame.rgb(), matrix.astype(np.float64), (size, size), flags=flags, borderValue=(110,) * 3)
+                 if official else cut(frame.rgb(), matrix, size))  # fmt: skip
+        assert np.abs(part.astype(int) - whole).max() <= 2
+    assert (part[0, -1] == 110).all() or (part[-1, -1] == 110).all()
+
+
+def test_one_search_serves_a_film_and_its_dub(monkeypatch):
+    """A dub has its source's frames: faces are searched for once, and the pictures compared are those of one place."""
+    searched, scored = [], []
+    source, dub, other = (Path(name) for name in ("source.mp4", "dub.mp4", "other.mp4"))
+    boxes = track(np.tile([50.0, 30, 90, 80], (60, 1)))
+
+    def film(path):
+        frames = 50 if path == other else 60
+        video = SimpleNamespace(num_frames=frames, rate=25, width=160, height=120)
+        return SimpleNamespace(path=path, video=video)
+
+    def faces(media, shots, tracks, size, official):
+        spoken, audio = made_up_face(np.random.default_rng(1), 3)
+        scored.append(media.path.name)
+        yield Spoken("t", 0.0, np.ascontiguousarray(spoken[:, 8:104, 8:104]), audio.astype(np.float32) / 32768)
+
+    monkeypatch.setattr(lips, "probe", film)
+    monkeypatch.setattr(lips, "follow_faces", lambda media, *_: (searched.append(media.path.name), ((), (boxes,)))[1])
+    monkeypatch.setattr(lips, "cut_faces", faces)
+    monkeypatch.setattr(
+        lips, "compare", lambda a, b, *_: {"kept": [sum(len(f.pictures) for f in part) for part in (a, b)]}
+    )
+    found = evaluate_lips(dub, source)
+    assert searched == ["source.mp4"] and scored == ["source.mp4", "dub.mp4"]
+    assert found["result"] == found["reference"] and found["pictures"]["kept"] == [75, 75]
+    assert list(found)[2:] == ["result", "reference", "pictures"]
+    evaluate_lips(other, source)
+    assert searched == ["source.mp4", "source.mp4", "other.mp4"]
 
 
 def test_syncnet_crop_is_the_public_one():
