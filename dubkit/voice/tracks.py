@@ -236,7 +236,10 @@ def _decoded(path: Path, mono: bool) -> Iterator[np.ndarray]:
         if file is None:
             from dubkit.media.audio import blocks
 
+            done = 0
             for block in blocks(path, sample_rate=RATE):
+                _check_numbers(block, path, done / RATE)
+                done += block.shape[1]
                 yield to_mono(block) if mono else block
             return
         channels, rate = (1 if mono else file.channels), file.samplerate
@@ -244,6 +247,7 @@ def _decoded(path: Path, mono: bool) -> Iterator[np.ndarray]:
         while True:
             block = file.read(BLOCK, dtype="float32", always_2d=True)
             last = len(block) < BLOCK
+            _check_numbers(block, path, (file.tell() - len(block)) / rate)
             if mono:
                 block = to_mono(block.T).T
             if resampler is not None:
@@ -252,6 +256,13 @@ def _decoded(path: Path, mono: bool) -> Iterator[np.ndarray]:
                 yield np.ascontiguousarray(block.reshape(-1, channels).T)
             if last:
                 return
+
+
+def _check_numbers(block: np.ndarray, path: Path, start: float) -> None:
+    if not np.isfinite(block.sum(dtype=np.float64)):
+        raise MediaError(
+            f"{path.name} has samples that are not numbers (NaN or infinite) after {start:.1f} s; export it again"
+        )
 
 
 def to_mono(block: np.ndarray) -> np.ndarray:

@@ -112,6 +112,14 @@ def test_a_stem_that_is_not_there_or_no_sound(film: SmallFilm) -> None:
         dub(film, DubSource("xx", dialogue=film.folder / "text.wav"), None, film.folder / "dub")
 
 
+def test_a_stem_with_samples_that_are_no_numbers(film: SmallFilm) -> None:
+    odd = film.dialogue(1, who=["ana"])
+    odd[2 * RATE : 2 * RATE + 5] = np.nan
+    stem = film.write("odd.wav", odd, subtype="FLOAT")
+    with pytest.raises(MediaError, match=r"odd\.wav has samples that are not numbers"):
+        dub(film, DubSource("xx", stems={"ana": stem}), None, film.folder / "dub", problems="report")
+
+
 def test_a_voice_that_fails_stops_the_dub_is_reported_or_replaced(film: SmallFilm, fake_voice) -> None:
     voices = {"ben": "fake/fails"}
     with pytest.raises(
