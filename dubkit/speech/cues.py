@@ -141,8 +141,10 @@ def _parse_whisperx(text: str, name: str) -> list[Cue]:
     cues = []
     try:
         for number, segment in enumerate(json.loads(text)["segments"], 1):
-            words = place_words(segment.get("words", ()), float(segment["start"]), float(segment["end"]))
             span = Segment(float(segment["start"]), float(segment["end"]))
+            if span.start < 0:
+                raise ValueError(f"segment {number} starts at {span.start}")
+            words = place_words(segment.get("words", ()), span.start, span.end)
             cues.append(Cue(number, span, segment["text"].strip(), segment.get("speaker"), words=words))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SpeechFileError(

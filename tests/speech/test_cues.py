@@ -40,6 +40,8 @@ def test_bytes_that_are_no_text(tmp_path):
         (".csv", "line,speaker,start,end,source,target\nt1,A,-1,2,,Hi\n", "row 2: start '-1'"),
         (".json", "[]", "not a transcript as whisperX"),
         (".json", "{", "not a transcript as whisperX"),
+        (".json", '{"segments": [{"start": -2, "end": 1, "text": "Hi"}]}', "segment 1 starts at -2"),
+        (".json", '{"segments": [{"start": 2, "end": 1, "text": "Hi"}]}', "must not end before it starts"),
     ],
 )
 def test_what_is_wrong_is_named(suffix, text, says):
