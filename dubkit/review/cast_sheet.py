@@ -97,26 +97,15 @@ def thumbnails(reader, tracks: Sequence[FaceTrack]) -> dict[str, Thumbnail]:
         row = int(np.argmax(track.scores + 0.1 * size / max(1.0, float(size.max()))))
         frame = int(track.frames[row])
         x0, y0, x1, y1 = track.boxes[row]
-        side, middle = 1.7 * max(x1 - x0, y1 - y0), ((x0 + x1) / 2, (y0 + y1) / 2)
-        left, top = max(0, int(middle[0] - side / 2)), max(0, int(middle[1] - side / 2))
-        right, bottom = min(width, int(middle[0] + side / 2)), min(height, int(middle[1] + side / 2))
-        if right - left < 2 or bottom - top < 2:
+        side = int(min(1.7 * max(x1 - x0, y1 - y0), width, height))
+        if side < 2:
             continue
-        picture = next(iter(reader.read(FrameRange(frame, frame + 1)))).rgb((left, top, right, bottom))
-        found[track.id] = Thumbnail(track.id, frame, _square(picture))
+        left = int(np.clip((x0 + x1 - side) / 2, 0, width - side))
+        top = int(np.clip((y0 + y1 - side) / 2, 0, height - side))
+        picture = next(iter(reader.read(FrameRange(frame, frame + 1)))).rgb((left, top, left + side, top + side))
+        small = cv2.resize(picture, (THUMB, THUMB), interpolation=cv2.INTER_AREA if side > THUMB else cv2.INTER_CUBIC)
+        found[track.id] = Thumbnail(track.id, frame, small)
     return found
-
-
-def _square(picture: np.ndarray) -> np.ndarray:
-    height, width = picture.shape[:2]
-    scale = THUMB / max(height, width)
-    small = cv2.resize(
-        picture, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA
-    )
-    square = np.full((THUMB, THUMB, 3), 128, np.uint8)
-    y, x = (THUMB - small.shape[0]) // 2, (THUMB - small.shape[1]) // 2
-    square[y : y + small.shape[0], x : x + small.shape[1]] = small
-    return square
 
 
 def _chosen(character: Character, result: CastResult, by_id: dict[str, FaceTrack]) -> list[str]:
