@@ -19,7 +19,7 @@ from dubkit.evaluate.pictures import closing, fid, frechet_efficientnet, lpips, 
 if TYPE_CHECKING:
     from dubkit.evaluate.lips import Spoken
 
-MOST = 600  # pictures compared, spread over the film
+MOST = 300  # pictures compared, spread over the film
 _QUIET = 0.1  # of the loud moments' level (95th percentile): nobody speaks
 
 

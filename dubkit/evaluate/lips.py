@@ -83,7 +83,9 @@ def evaluate_lips(result: Path, reference: Path | None = None, *, weights: Path 
 
 def _same_frames(one: Media, other: Media) -> bool:
     """Whether a face found in one film is at the same place in the other: a dub has its source's frames."""
-    return all(getattr(one.video, key) == getattr(other.video, key) for key in ("num_frames", "rate", "width", "height"))
+    return all(
+        getattr(one.video, key) == getattr(other.video, key) for key in ("num_frames", "rate", "width", "height")
+    )
 
 
 def _keeping(faces: Iterable[Spoken], kept: list[Spoken], stride: int) -> Iterator[Spoken]:
