@@ -9,6 +9,7 @@ tool) and ``speech.transcript`` (subtitles, translator's sheet, or JSON of whisp
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,12 +19,15 @@ from typing import Protocol
 import numpy as np
 
 from dubkit.engines import Engine, create
-from dubkit.errors import InputError
+from dubkit.errors import InputError, SpeechFileError
 from dubkit.progress import Progress, silent
 from dubkit.settings import SpeechSettings
 from dubkit.speech import rttm
 from dubkit.speech import turns as turn_tools
+from dubkit.speech.sound import Sound
 from dubkit.types import Line, Segment, Turn, Word
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +79,10 @@ TRANSCRIBERS = {
 def diarize(audio: Path | None, settings: SpeechSettings, progress: Progress = silent) -> Diarization:
     """Who speaks when, by the engine the settings name, or by the RTTM file that replaces it."""
     if settings.diarization:
-        turns = rttm.load(Path(settings.diarization), settings.diarization_id)
+        path = Path(settings.diarization)
+        turns = rttm.load(path, settings.diarization_id)
+        if audio is not None:
+            turns = _in_the_film(turns, Sound(audio).duration, path.name)
         return Diarization(turns, turn_tools.exclusive(turns))
     if audio is None:
         raise InputError("there is no sound to diarize; give the turns as an RTTM file in speech.diarization")
@@ -87,6 +94,19 @@ def diarize(audio: Path | None, settings: SpeechSettings, progress: Progress = s
         turn_tools.clean(found.exclusive, settings.merge_gap, settings.min_turn),
         {name: vector for name, vector in found.embeddings.items() if name in speakers},
     )
+
+
+def _in_the_film(turns: Sequence[Turn], duration: float, name: str) -> tuple[Turn, ...]:
+    """The turns that begin before the sound ends. Raises SpeechFileError where none does: the file is another film's."""
+    kept = tuple(turn for turn in turns if turn.segment.start < duration)
+    if not kept:
+        raise SpeechFileError(
+            f"no turn of {name} lies in this film: the first begins at {turns[0].segment.start:.1f} s, the sound ends at "
+            f"{duration:.1f} s. Check that the file belongs to this film and counts from its first frame"
+        )
+    if len(kept) < len(turns):
+        log.warning("%s: %d turns begin after the sound ends and were left out", name, len(turns) - len(kept))
+    return kept
 
 
 def transcribe(

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from dubkit.engines import Engine
-from dubkit.errors import EngineUnavailable, InputError, MediaError, SettingsError
+from dubkit.errors import EngineUnavailable, InputError, MediaError, SettingsError, SpeechFileError
 from dubkit.settings import SpeechSettings
 from dubkit.speech import base, rttm
 from dubkit.speech.base import Diarization
@@ -72,6 +72,18 @@ def test_an_rttm_file_replaces_the_engine(tmp_path):
     found = base.diarize(None, SpeechSettings(diarization=str(path)))
     assert found.turns == tuple(replace(t, segment=Segment(t.segment.start, t.segment.end)) for t in rttm.load(path))
     assert len(found.turns) == 4  # a person's file is not cleaned
+
+
+def test_an_rttm_file_of_another_film_is_refused(tmp_path, caplog):
+    audio = write(tmp_path / "a.wav", np.zeros(16_000 * 4, np.float32))
+    late = rttm.save(tmp_path / "late.rttm", make_turns([(3600, 3601, "A")]), "film")
+    with pytest.raises(
+        SpeechFileError, match=r"no turn of late.rttm lies in this film: .* 3600.0 s, the sound ends at 4.0 s"
+    ):
+        base.diarize(audio, SpeechSettings(diarization=str(late)))
+    partly = rttm.save(tmp_path / "partly.rttm", make_turns([(1, 2, "A"), (5, 6, "B")]), "film")
+    assert [t.speaker for t in base.diarize(audio, SpeechSettings(diarization=str(partly))).turns] == ["A"]
+    assert "1 turns begin after the sound ends" in caplog.text
 
 
 def test_no_transcriber_gives_lines_without_text():
