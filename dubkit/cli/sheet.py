@@ -64,14 +64,14 @@ def sheet(
     else:
         subtitles.save(output, lines, settings.speech)
         for note in subtitles.unreadable(lines, settings.speech, output.name):
-            out.print(f"note: {note}", highlight=False, soft_wrap=True)
+            out.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
     out.print(f"wrote {output}: {len(lines)} lines", highlight=False, soft_wrap=True)
     if made:
         out.print(f"fill its last column, then: dubkit dub {made}", highlight=False, soft_wrap=True)
     elif given or preset:
         out.print(
             f"note: the settings given here held for this sheet alone; {film.name} keeps its own, and with them dubkit dub "
-            "may find other lines (write them into its [settings])",
+            "may find other lines (write them into its settings)",
             highlight=False, soft_wrap=True,
         )  # fmt: skip
 
