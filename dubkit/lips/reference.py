@@ -18,6 +18,8 @@ RANGE_DB = 30.0  # below the job's loudest speech: a mouth is closed there
 SAME_POSE = 4.0  # levels of difference of the upper faces that count as the same pose
 FIT = 40.0  # levels of pose difference that a wholly wrong mouth is worth
 HOP, STEP = 4.0, 0.1  # levels that it costs to go to any other frame of the job, or to its neighbour
+ALIKE = 0.9  # correlation of two faces laid over one another, mouths apart; below, noses and chins double
+
 _STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 25, 1e-3)
 _MIDDLE = ((0.40, 0.46), (0.46, 0.54), (0.54, 0.60))  # of the crop's width
 
@@ -27,11 +29,19 @@ def references(seen: np.ndarray, usable: np.ndarray, wanted: np.ndarray) -> np.n
 
     Only ``usable`` (N,) bool frames serve as references; without any, every frame is its own. ``wanted`` (N,) says how
     open the mouth should be: 0 closed, 1 as open as this actor's gets in the job (``opening_of_voice``; zeros for calm).
+    A reference that cannot be laid over the frame gives way to the last one that could, and only then to the frame itself:
+    its mouth may be quite another, and networks fill that with grey.
     """
     if not usable.any():
         return seen
-    chosen = choose(seen, usable, wanted)
-    return np.stack([laid_over(seen[j], seen[i]) if i != j else seen[i] for i, j in enumerate(chosen)])
+    shown, last = seen.copy(), None
+    for i, chosen in enumerate(choose(seen, usable, wanted)):
+        for j in (chosen, last):
+            laid = None if j is None else seen[j] if j == i else laid_over(seen[j], seen[i])
+            if laid is not None:
+                shown[i], last = laid, j
+                break
+    return shown
 
 
 def opening_of_voice(windows: np.ndarray) -> np.ndarray:
@@ -92,9 +102,8 @@ def openness(seen: np.ndarray) -> np.ndarray:
     return held
 
 
-def laid_over(reference: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    """``reference`` moved onto ``frame``, both (S, S, 3) uint8, by everything but the mouth. Where that fails the frame itself
-    is given back: the network then sees what it edits."""
+def laid_over(reference: np.ndarray, frame: np.ndarray) -> np.ndarray | None:
+    """``reference`` moved onto ``frame``, both (S, S, 3) uint8, by everything but the mouth; None where the two do not fit."""
     size = frame.shape[0]
     still = np.full((size, size), 255, np.uint8)
     still[round(0.60 * size) : round(0.94 * size), round(0.25 * size) : round(0.75 * size)] = 0
@@ -105,8 +114,8 @@ def laid_over(reference: np.ndarray, frame: np.ndarray) -> np.ndarray:
             to, of, np.eye(2, 3, dtype=np.float32), cv2.MOTION_AFFINE, _STEPS, still, 3
         )
     except cv2.error:
-        return frame
-    if quality < 0.9 or np.abs(warp[:, :2] - np.eye(2)).max() > 0.25:
-        return frame
+        return None
+    if quality < ALIKE or np.abs(warp[:, :2] - np.eye(2)).max() > 0.25:
+        return None
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(reference, warp, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from dubkit.lips import mel
+from dubkit.lips import mel, reference
 from dubkit.lips.reference import choose, laid_over, opening_of_voice, openness, references
 
 
@@ -62,20 +62,36 @@ def test_a_covered_frame_never_serves():
 
 
 def test_the_reference_lies_over_the_frame():
-    frame, reference = face(5, shift=2), face(0, shift=-1)
-    moved = laid_over(reference, frame)
+    frame, calm = face(5, shift=2), face(0, shift=-1)
+    moved = laid_over(calm, frame)
     still = np.zeros((96, 96), bool)
     still[20:56, 20:76] = True
-    apart = np.abs(reference.astype(int) - frame)[still].mean()
+    apart = np.abs(calm.astype(int) - frame)[still].mean()
     assert np.abs(moved.astype(int) - frame)[still].mean() < 0.45 * apart
     assert openness(moved[None])[0] < 0.5 * openness(frame[None])[0]  # and the mouth is the calm one
 
 
-def test_what_cannot_be_laid_over_leaves_the_frame():
-    noise = np.random.default_rng(0).integers(0, 255, (96, 96, 3)).astype(np.uint8)
-    assert np.array_equal(laid_over(noise, face(3)), face(3))
+NOISE = np.random.default_rng(0).integers(0, 255, (96, 96, 3)).astype(np.uint8)
+
+
+def test_what_cannot_be_laid_over_is_told():
     flat = np.full((96, 96, 3), 90, np.uint8)
-    assert np.array_equal(laid_over(flat, flat), flat)
+    assert laid_over(NOISE, face(3)) is None and laid_over(flat, flat) is None
+
+
+def test_instead_the_last_reference_that_could_stays(monkeypatch):
+    seen = np.stack([face(0), face(0), face(6), NOISE, face(6)])
+    monkeypatch.setattr(reference, "choose", lambda *_: np.array([0, 1, 3, 3, 3]))
+    shown = references(seen, np.ones(5, bool), np.zeros(5))
+    assert np.array_equal(shown[3], NOISE)  # its own choice
+    assert openness(shown[2][None])[0] < 0.5 * openness(seen[2][None])[0]  # the calm mouth of frame 1
+    assert np.array_equal(shown[4], seen[4])  # nothing fits: noise, then noise again
+
+
+def test_the_frame_itself_where_nothing_can_be_laid_over_it(monkeypatch):
+    monkeypatch.setattr(reference, "choose", lambda *_: np.array([1, 1]))
+    seen = np.stack([face(3), NOISE])
+    assert np.array_equal(references(seen, np.ones(2, bool), np.zeros(2))[0], seen[0])
 
 
 def test_one_frame():
