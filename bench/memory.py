@@ -31,7 +31,7 @@ from dubkit.process import run
 
 EVERY = 0.05  # seconds between two looks at the process
 LIMIT = 1.10  # largest ratio allowed, the run without weights
-SETTINGS = ("render.speed=ultrafast",)
+SETTINGS = ("render.speed=ultrafast", "speech.batch_size=1")  # batches that the shortest film fills as well
 GIVEN = ('speech.diarization="film.rttm"', 'speech.transcriber="none"')
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +57,15 @@ class Pyannote:
         if settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available()):
             pipeline.to(torch.device("cuda"))
         file = {"waveform": torch.from_numpy(sound.read())[None], "sample_rate": RATE, "uri": audio.stem}
-        output = pipeline(
-            file,
-            num_speakers=settings.num_speakers,
-            min_speakers=settings.min_speakers,
-            max_speakers=settings.max_speakers,
-            hook=_hook(progress),
-        )
+        with warnings.catch_warnings():  # with too little speech it takes the mean of no vectors; see to_diarization
+            warnings.filterwarnings("ignore", "Mean of empty slice|invalid value", RuntimeWarning)
+            output = pipeline(
+                file,
+                num_speakers=settings.num_speakers,
+                min_speakers=settings.min_speakers,
+                max_speakers=settings.max_speakers,
+                hook=_hook(progress),
+            )
         progress(1, 1)
         return to_diarization(output, sound.duration)
 
