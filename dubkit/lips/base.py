@@ -24,6 +24,9 @@ class Generator(Protocol):
     size: int
     """Edge of the square crops, pixels."""
 
+    batch: int
+    """Faces that it likes to get at once."""
+
     about: dict[str, object]
     """For the report, JSON types: engine, device, precision, weights (name), weights_digest, licence, trained_by …"""
 

@@ -63,7 +63,7 @@ def run_jobs(
         _check(job, tracks)
     if not jobs:
         return
-    studio = _Studio(paint or generator(settings), settings)
+    studio = _Studio(paint or generator(settings))
     waiting = sorted(jobs, key=lambda job: (job.frames.start, job.id))
     total, done = sum(len(job.frames) for job in jobs), 0
     active: list[_Work] = []
@@ -191,12 +191,11 @@ class _Studio:
     """Collects frames of any job into batches and paints them; halves the batch when memory runs out."""
 
     paint: Generator
-    settings: LipsSettings
     pending: list[tuple[_Work, int]] = field(default_factory=list)
     batch: int = 0
 
     def __post_init__(self) -> None:
-        self.batch = self.settings.batch_size
+        self.batch = self.paint.batch
 
     def add(self, work: _Work) -> None:
         work.prepare()

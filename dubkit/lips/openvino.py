@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from dubkit.settings import LipsSettings
 
+BATCH = 8  # more faces at once only take more memory
 _HINT = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # of what is not quantized
 
 
@@ -45,7 +46,8 @@ class OpenVinoWav2Lip:
         else:
             (model, self.size), facts = quantized, checkpoint.facts(path)
         self.about = {"engine": "openvino", "device": "cpu", "precision": self.precision, **facts}
-        self._run = Compiled(model, self.size, settings.batch_size, self.precision)
+        self.batch = settings.batch_size or BATCH
+        self._run = Compiled(model, self.size, self.batch, self.precision)
 
     def generate(self, windows: np.ndarray, crops: np.ndarray, references: np.ndarray) -> np.ndarray:
         half = self.size // 2

@@ -54,7 +54,7 @@ class Restored:
                                 np.float64 if "double" in given.type else np.float32)
             for given in self._network.get_inputs() if given.name != self._picture
         }  # fmt: skip
-        self.inner, self.size = inner, max(EDGE, inner.size)
+        self.inner, self.size, self.batch = inner, max(EDGE, inner.size), inner.batch
         facts = describe(path)
         self.about = {**inner.about, "restorer": facts["name"], "restorer_digest": facts["digest"],
                       "restorer_licence": facts["licence"]}  # fmt: skip

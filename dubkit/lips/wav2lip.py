@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dubkit.settings import LipsSettings
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+CPU_BATCH, GPU_BATCH = 8, 64  # on a CPU more faces at once only take more memory
 
 
 class TorchWav2Lip:
@@ -34,10 +35,11 @@ class TorchWav2Lip:
             model, about = load_generator(settings.weights)
         self.device = choose_device(settings.device)
         self.precision = choose_precision(settings.precision, self.device)
-        self.size = model.config.size
+        default = CPU_BATCH if self.device.type == "cpu" else GPU_BATCH
+        self.size, self.batch = model.config.size, settings.batch_size or default
         self.about = {"engine": "wav2lip", "device": str(self.device), "precision": self.precision, **(about or {})}
         self._faces = FaceToFace(model, PRECISIONS[self.precision], in_place=own).to(self.device)
-        self._graph = _CudaGraph(self._faces, settings.batch_size) if self.device.type == "cuda" else None
+        self._graph = _CudaGraph(self._faces, self.batch) if self.device.type == "cuda" else None
 
     def generate(self, windows: np.ndarray, crops: np.ndarray, references: np.ndarray) -> np.ndarray:
         with _out_of_memory_is_memory_error(), torch.inference_mode():

@@ -8,8 +8,8 @@ import numpy as np
 class ColourPainter:
     """Paints the lower half in one colour; runs out of memory above ``limit`` faces at once."""
 
-    def __init__(self, size: int = 96, colour=(30, 60, 90), limit: int = 10**6):
-        self.size, self.colour, self.limit, self.batches = size, colour, limit, []
+    def __init__(self, size: int = 96, colour=(30, 60, 90), limit: int = 10**6, batch: int = 8):
+        self.size, self.colour, self.limit, self.batch, self.batches = size, colour, limit, batch, []
         self.about = {"engine": "colour", "weights_digest": "none"}
 
     def generate(self, windows: np.ndarray, crops: np.ndarray, references: np.ndarray) -> np.ndarray:

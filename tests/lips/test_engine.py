@@ -13,7 +13,7 @@ def test_every_frame_of_every_job_comes_out_once_and_in_order():
     film = MemoryFilm(60)
     other = film.track(20, 60, id="s0000f01")
     jobs = [job(5, 33), job(25, 60, "b", "s0000f01"), job(40, 41, "c")]
-    results = run(film, jobs, [film.track(), other], ColourPainter(), batch_size=8)
+    results = run(film, jobs, [film.track(), other], ColourPainter())
     assert {k: r.frames.tolist() for k, r in results.items()} == {
         "a": list(range(5, 33)), "b": list(range(25, 60)), "c": [40]}  # fmt: skip
     assert film.was_read == list(range(5, 60))  # one pass, each frame once
@@ -29,14 +29,14 @@ def test_film_between_distant_jobs_is_not_read():
 
 
 def test_batches_go_across_jobs():
-    film, paint = MemoryFilm(30), ColourPainter()
-    run(film, [job(0, 5), job(10, 15, "b"), job(20, 25, "c")], [film.track()], paint, batch_size=8)
+    film, paint = MemoryFilm(30), ColourPainter(batch=8)
+    run(film, [job(0, 5), job(10, 15, "b"), job(20, 25, "c")], [film.track()], paint)
     assert paint.batches == [8, 7]
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on():
-    film, paint = MemoryFilm(30), ColourPainter(limit=3)
-    results = run(film, [job(0, 20)], [film.track()], paint, batch_size=16)
+    film, paint = MemoryFilm(30), ColourPainter(limit=3, batch=16)
+    results = run(film, [job(0, 20)], [film.track()], paint)
     assert paint.batches[:4] == [16, 8, 4, 2] and max(paint.batches[3:]) == 2
     assert len(results["a"].frames) == 20
     with pytest.raises(DubkitError, match="not enough memory"):
@@ -60,7 +60,7 @@ def test_lips_follow_the_voice_of_their_own_time():
 def test_one_job_alone_gives_the_same_pixels_as_among_others():
     film = MemoryFilm(60)
     alone = run(film, [job(7, 20)], [film.track()], LoudnessPainter())["a"]
-    among = run(film, [job(7, 20), job(10, 60, "b")], [film.track()], LoudnessPainter(), batch_size=5)["a"]
+    among = run(film, [job(7, 20), job(10, 60, "b")], [film.track()], LoudnessPainter(batch=5))["a"]
     assert alone.to_bytes() == among.to_bytes()
 
 
@@ -120,7 +120,7 @@ def test_gated_frames_are_not_painted_and_are_reported():
 @pytest.mark.parametrize("size", [144, 288])
 def test_other_crop_sizes(size):
     film = MemoryFilm(6)
-    result = run(film, [job(0, 6)], [film.track()], ColourPainter(size), batch_size=4)["a"]
+    result = run(film, [job(0, 6)], [film.track()], ColourPainter(size, batch=4))["a"]
     assert result.crops.shape == (6, size, size, 3) and len(result.changed) == 6
 
 
