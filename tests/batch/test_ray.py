@@ -1,11 +1,11 @@
 """The same catalogue on Ray: a small cluster of this machine, on the loopback interface alone."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -71,26 +71,34 @@ def cluster():
     """The address of a cluster that was started by hand (docs/batch.md), on the loopback interface."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    head = subprocess.Popen(
-        [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--node-ip-address=127.0.0.1",
-         f"--port={port}", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"],
-        env=os.environ | {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    for _ in range(60):
-        time.sleep(2)
-        try:
-            socket.create_connection(("127.0.0.1", port), 2).close()
-            break
-        except OSError:
-            assert head.poll() is None, "the cluster did not start"
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--node-ip-address=127.0.0.1",
+               f"--port={port}", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]  # fmt: skip
+    said = ""
+    for _ in range(3):  # as dubkit does where it starts Ray itself: on a busy machine a start takes too long for Ray
+        head = subprocess.Popen(
+            command,
+            env=os.environ | {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        for line in head.stdout:
+            said += line
+            if "runtime started" in line:
+                break
+        else:
+            head.wait()
+            continue
+        break
+    assert head.poll() is None, said
     yield f"127.0.0.1:{port}"
     head.terminate()
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         head.wait(30)
-    except subprocess.TimeoutExpired:
+    with contextlib.suppress(ProcessLookupError):  # what is left of its session
         os.killpg(head.pid, signal.SIGKILL)
-        head.wait()
+    head.wait()
 
 
 @pytest.mark.timeout(600)
