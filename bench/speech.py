@@ -245,7 +245,9 @@ def main() -> None:
         print(json.dumps(one(json.loads(options.one))))
         return
     if options.minutes:
-        print("| diarizer | minutes | turns | speakers | MB before | peak MB | CPU s a second |\n|---|---|---|---|---|---|---|")
+        print(
+            "| diarizer | minutes | turns | speakers | MB before | peak MB | CPU s a second |\n|---|---|---|---|---|---|---|"
+        )
         for minutes in options.minutes:
             r = measure("minutes", minutes, options.engine)
             print(f"| {options.engine} | {minutes:g} | {r['turns']} | {r['speakers']} | {r['before']:.0f} | {r['peak']:.0f} | {r['cpu']:.2f} |",
