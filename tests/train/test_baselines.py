@@ -46,6 +46,17 @@ def test_gan_trains_generator_and_judge_but_not_the_expert(shards, tmp_path):
     assert saved["step"] == 2 and saved["parts"]["judging"]["state"]
 
 
+def test_a_resumed_gan_is_the_one_that_was_not_stopped(shards, tmp_path):
+    """Both networks, both optimizers and the average come back, to the bit."""
+    torch.manual_seed(0)
+    expert, start = SmallExpert(), Wav2Lip(TINY)
+    settings = GanSettings(generator=draw(frames=5, sync_weight=0.03, choices=4), discriminator=2)
+    whole = train_gan(shards, tmp_path / "whole", copy.deepcopy(start), expert, settings, steps=3, check_every=3)
+    for _ in range(3):
+        pieces = train_gan(shards, tmp_path / "pieces", copy.deepcopy(start), expert, settings, steps=3, minutes=0)
+    assert not changed(whole, pieces)
+
+
 def test_lipgan(shards, tmp_path):
     made = train_lipgan(shards, tmp_path, LipganSettings(generator=draw(), discriminator=2), steps=2, check_every=2)
     assert not made.training and torch.isfinite(made(torch.zeros(1, 1, 80, 16), torch.zeros(1, 6, 96, 96))).all()

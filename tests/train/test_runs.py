@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -115,6 +118,39 @@ def test_a_kill_while_saving_leaves_the_checkpoint_before(tmp_path, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         run.save(8)
     assert (tmp_path / CHECKPOINT).is_file() and run.restore() == 7
+
+
+@pytest.mark.slow
+def test_sigkill_at_random_moments_changes_nothing(shards, tmp_path):
+    """A checkpoint after every step: the run spends much of its time in writing them. Killed twice without warning and
+    gone on with, it ends with the weights of the run that was left alone, and every step is in the metrics once."""
+    code = (
+        "import sys, torch; torch.set_num_threads(1)\nfrom pathlib import Path\n"
+        "from tests.train.test_runs import GENERATOR, SHARES\nimport dubkit.train.generator as page\n"
+        "page.mouth_l1 = lambda *_: 0.0; page.write_strip = lambda *_: None\n"
+        "page.train_generator(Path(sys.argv[1]), Path(sys.argv[2]), GENERATOR, steps=41, check_every=1)"
+    )
+    words = [sys.executable, "-c", code, str(shards)]
+    rng, folder = np.random.default_rng(), tmp_path / "killed"
+    for _ in range(2):
+        before = Run.finished_steps(folder) if (folder / CHECKPOINT).is_file() else 0
+        process = subprocess.Popen([*words, str(folder)])
+        while process.poll() is None and not (
+            (folder / CHECKPOINT).is_file() and Run.finished_steps(folder) > before + 1
+        ):
+            time.sleep(0.05)
+        time.sleep(rng.uniform(0, 0.1))
+        process.kill()
+        process.wait()
+        assert Run.finished_steps(folder) >= before + 2  # what was written is whole, and not lost
+    for name in ("killed", "whole"):
+        subprocess.run([*words, str(tmp_path / name)], check=True)
+    killed, whole = (torch.load(tmp_path / name / CHECKPOINT, weights_only=True) for name in ("killed", "whole"))
+    assert killed["step"] == whole["step"] == 41
+    for name, value in whole["parts"]["average"].items():
+        assert torch.equal(value, killed["parts"]["average"][name])
+    steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines() if "loss" in line]
+    assert steps == [0, 20, 40]
 
 
 @pytest.mark.slow
