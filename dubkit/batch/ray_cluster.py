@@ -141,7 +141,7 @@ def _connected(address: str | None) -> tuple[Any, bool]:
                 continue
             raise EngineUnavailable(
                 "ray", f"no cluster answers at {address}: {error}" if address else f"it could not be started: {error}",
-                "start the cluster (docs/batch.md), or take --engine local",
+                "start the cluster and set RAY_AUTH_MODE=token where it has a token (docs/batch.md), or take --engine local",
             ) from error  # fmt: skip
     return ray, True
 
