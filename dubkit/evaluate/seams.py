@@ -1,4 +1,4 @@
-"""Can one see where the new lips begin? Three numbers for a lip result against the film it was put into.
+"""Can one see where the new lips begin? Four numbers for a lip result against the film it was put into.
 
 Everything is measured on luma in the frame's own code values, scaled to 8 bits.
 
@@ -6,6 +6,8 @@ Everything is measured on luma in the frame's own code values, scaled to 8 bits.
 * ``ring_difference``: mean absolute difference on the mask's soft edge, levels of 255.
 * ``tremble``: mean absolute change from frame to frame of the result over that of the source, where the mask covers skin
   that the new lips left nearly alone. Above 1 the picture is more restless than the film; 1.1 is the limit.
+* ``edge_step``: where a job fades in or out, the largest mean change of what was added to the film from one frame to the next,
+  over the mean of that in its inner frames. A pop at a job's edge is more than the mouth's own movement: well above 1.
 """
 
 from __future__ import annotations
@@ -28,11 +30,12 @@ _STILL = 6.0  # levels: skin that the new lips changed by less counts as left al
 
 @dataclass(frozen=True, slots=True)
 class Seams:
-    """The three numbers, over all frames of a result that follow one another."""
+    """The four numbers, over all frames of a result that follow one another."""
 
     changed_outside: int  # pixels
     ring_difference: float  # levels of 255
     tremble: float  # ratio
+    edge_step: float  # ratio; 0 for a job without fades
 
 
 def evaluate_seams(film: Path, lips: Path, *, strips: Path | None = None, columns: int = 6) -> dict[str, Any]:
@@ -56,7 +59,7 @@ def evaluate_seams(film: Path, lips: Path, *, strips: Path | None = None, column
                 chosen = {int(n) for n in np.linspace(result.changed[0], result.changed[-1], columns)}
                 seen = (frame for frame in reader.read(FrameRange(first, last)) if frame.index in chosen)
                 write_strip(strips / f"{path.stem}.png", seen, [result])
-    worst = {key: max(row[key] for row in rows) for key in ("ring_difference", "tremble")}
+    worst = {key: max(row[key] for row in rows) for key in ("ring_difference", "tremble", "edge_step")}
     return {"results": len(rows), "changed_outside": sum(row["changed_outside"] for row in rows), **worst, "rows": rows}
 
 
@@ -64,10 +67,11 @@ def measure(frames: Iterable[Frame], result: LipResult, compose: Callable[[Frame
     """``frames`` are the film's own, consecutive; ``compose`` makes the result's frame (none: ``blend`` of this result)."""
     outside, ring, film_moves, result_moves = 0, [], [], []
     last: tuple[np.ndarray, np.ndarray] | None = None
+    inner_steps, edge_steps, added_before = [], [0.0], None
     for frame in frames:
         index = int(frame.index - result.frames[0])
         if not 0 <= index < len(result.frames):
-            last = None
+            last = added_before = None
             continue
         made = compose(frame) if compose else blend(frame, [(result, index)])
         mask = mask_at(result, index, frame.size)
@@ -80,9 +84,17 @@ def measure(frames: Iterable[Frame], result: LipResult, compose: Callable[[Frame
         if last is not None and result.alpha[index] == 1 and still.any():
             film_moves.append(np.abs(before - last[0])[still].mean())
             result_moves.append(np.abs(after - last[1])[still].mean())
-        last = before, after
+        added, covered = after - before, mask > 0.05
+        fades = result.alpha[max(index - 1, 0) : index + 1].min() < 1
+        if covered.any() and (index or fades):  # what begins in full begins at a cut
+            step = np.abs(added - (0 if added_before is None else added_before))[covered].mean()
+            (edge_steps if fades else inner_steps).append(float(step))
+        if covered.any() and index == len(result.alpha) - 1 and fades:
+            edge_steps.append(float(np.abs(added[covered]).mean()))
+        last, added_before = (before, after), added
     ratio = sum(result_moves) / max(sum(film_moves), 1e-6) if film_moves else 1.0
-    return Seams(outside, float(np.mean(ring)) if ring else 0.0, float(ratio))
+    edge_step = max(edge_steps) / max(float(np.mean(inner_steps)), 1e-6) if inner_steps else 0.0
+    return Seams(outside, float(np.mean(ring)) if ring else 0.0, float(ratio), edge_step)
 
 
 def _outside(frame: Frame, made: Frame, mask: np.ndarray) -> int:

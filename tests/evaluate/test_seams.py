@@ -74,6 +74,16 @@ def test_a_colour_step_and_tremble_are_seen(film, mouth):
     assert restless.tremble > 1.5
 
 
+def test_a_fade_is_no_pop_and_a_missing_fade_is_one(film, mouth):
+    frames = FrameRange(0, 16)
+    assert measure(film.read(frames), mouth).edge_step == 0  # from cut to cut
+    alpha = np.ones(16, np.float32)
+    alpha[:4] = alpha[:-5:-1] = 0.1, 0.35, 0.65, 0.9
+    faded = measure(film.read(frames), replace(mouth, alpha=alpha)).edge_step
+    alpha[:4] = alpha[:-5:-1] = 0.9
+    assert measure(film.read(frames), replace(mouth, alpha=alpha)).edge_step > 2 * faded > 0
+
+
 def test_a_strip_is_three_rows_and_a_column_a_frame(tmp_path, film, mouth):
     assert write_strip(tmp_path / "s.png", film.read(FrameRange(2, 6)), [mouth], height=100) == 4
     picture = cv2.imread(str(tmp_path / "s.png"))
