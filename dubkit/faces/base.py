@@ -53,7 +53,6 @@ class FaceDetector:
     """Finds faces in one picture. ``weights`` is a path for engines that need one (``faces.detector_weights``)."""
 
     batch = 1  # pictures that it likes to get at once
-    windows = False  # whether it is as good on a part of the picture, at the same scale, and quicker there
 
     def __init__(self, weights: str | None = None):
         self.weights = weights

@@ -22,8 +22,6 @@ OUTPUTS = ("537", "538", "539", "540")  # heat map, log sizes, offsets, landmark
 
 
 class CenterFace(FaceDetector):
-    windows = True
-
     def __init__(self, weights: str | None = None):
         super().__init__(weights)
         self.net = cv2.dnn.readNetFromONNX(str(weights or self._packaged()))

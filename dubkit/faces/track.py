@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from dubkit.faces.base import Detections, create_detector, iou
-from dubkit.faces.detect import WHOLE_EVERY, looks
+from dubkit.faces.detect import looks
 from dubkit.faces.embed import Embedder, create_embedder
 from dubkit.faces.fill import Sighting, finish
 from dubkit.faces.flow import Motion, motions
@@ -100,8 +100,9 @@ class ShotFollower:
         self.patience = round(LOST_SECONDS * nominal(video.rate))  # frames
         self.live: list[LiveTrack] = []
         self.ended: list[LiveTrack] = []
-        # grey frames, back to the frame after the last search of the whole picture
-        self.recent: deque = deque(maxlen=settings.detect_every * WHOLE_EVERY)
+        self.recent: deque = deque(
+            maxlen=settings.detect_every
+        )  # grey frames back to the frame after the last detection
         self.size = (1, 1)  # of the proxy
 
     def push(self, index: int, picture: np.ndarray, found: Detections | None) -> None:

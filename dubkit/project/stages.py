@@ -306,7 +306,7 @@ STAGES: tuple[Stage, ...] = (
         faces,
         ("ingest", "shots"),
         ("faces", "-faces.shots"),
-        version="3",
+        version="2",
         part=_later("following", "follow_shots"),
         weights=engines_used.face_engines,
     ),
