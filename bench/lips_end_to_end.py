@@ -175,19 +175,20 @@ def stock_style(film: Path, options: argparse.Namespace) -> int:
     return len(frames)
 
 
-def s3fd(film: Path, options: argparse.Namespace, count: int = 2) -> int:
+def s3fd(film: Path, options: argparse.Namespace, count: int = 1) -> int:
     """S3FD's network on whole frames of the film, random weights."""
-    import cv2
     import torch
     from face_alignment.detection.sfd.net_s3fd import s3fd as S3FD
 
+    from dubkit.media.probe import probe
+    from dubkit.media.reader import FrameReader
+    from dubkit.types import FrameRange
+
     torch.manual_seed(0)
-    there, frame = cv2.VideoCapture(str(film)).read()
-    picture = torch.from_numpy(frame).permute(2, 0, 1).float()[None]
     network = S3FD().eval()
-    with torch.inference_mode():
-        for _ in range(count):
-            network(picture)
+    with FrameReader(probe(film)) as reader, torch.inference_mode():
+        for frame in reader.read(FrameRange(0, count)):
+            network(torch.from_numpy(frame.rgb()).permute(2, 0, 1).float()[None])
     return count
 
 

@@ -90,12 +90,15 @@ def _step(best: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, np.ndar
 def openness(seen: np.ndarray) -> np.ndarray:
     """How open each mouth is, (N,), comparable within one job. Lips are redder than what shows between them, teeth or dark: from
     top to bottom the redness (a* of CIELAB) has a valley, and how much water it would hold is the measure."""
-    size = seen.shape[1]
-    rows = slice(round(0.60 * size), round(0.93 * size))
-    held = np.zeros(len(seen))
-    for left, right in _MIDDLE:
-        band = seen[:, rows, round(left * size) : round(right * size)].astype(np.float32) / 255
-        redness = np.stack([cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)[..., 1].mean(axis=1) for picture in band])
+    count, size = seen.shape[:2]
+    edges = [(round(left * size), round(right * size)) for left, right in _MIDDLE]
+    first, last = edges[0][0], edges[-1][1]
+    middle = seen[:, round(0.60 * size) : round(0.93 * size), first:last].astype(np.float32) / 255
+    lab = cv2.cvtColor(middle.reshape(-1, last - first, 3), cv2.COLOR_RGB2LAB)  # all frames in one tall picture
+    red = lab[..., 1].reshape(count, -1, last - first)
+    held = np.zeros(count)
+    for left, right in edges:
+        redness = red[:, :, left - first : right - first].mean(axis=2)
         above = np.maximum.accumulate(redness, axis=1)
         below = np.maximum.accumulate(redness[:, ::-1], axis=1)[:, ::-1]
         held += (np.minimum(above, below) - redness).mean(axis=1) / len(_MIDDLE)
