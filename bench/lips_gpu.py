@@ -20,7 +20,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dubkit.lips.models.wav2lip import Wav2Lip
+from dubkit.lips.models.wav2lip import Wav2Lip, Wav2LipConfig
 from dubkit.lips.wav2lip import PRECISIONS, FaceToFace, TorchWav2Lip
 
 
@@ -28,7 +28,8 @@ def main() -> None:
     options = _options()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(0)
-    model = Wav2Lip().eval()
+    model = Wav2Lip(Wav2LipConfig.of_width(options.width) if options.width else Wav2LipConfig()).eval()
+    options.precision = options.precision or ("fp16" if device.type == "cuda" else "fp32")
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU: only checks that this file runs"
     found = {"device": name, "torch": torch.__version__, "precision": options.precision}
     dtype = PRECISIONS[options.precision]
@@ -182,7 +183,10 @@ def _seconds(run, device: torch.device, least: float) -> float:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--precision", default="fp16", choices=sorted(PRECISIONS))
+    parser.add_argument("--precision", choices=sorted(PRECISIONS), help="none: fp16 on a GPU")
+    parser.add_argument(
+        "--width", type=int, help="a narrower network, to try this file out on a CPU; none: the official one"
+    )
     parser.add_argument("--batch", type=int, default=128, help="of the engine")
     parser.add_argument("--batches", type=int, nargs="+", default=[16, 64, 128, 256])
     parser.add_argument("--seconds", type=float, default=3.0, help="of every measurement")
