@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +16,7 @@ from typer.testing import CliRunner
 from dubkit.cli.train import app
 from dubkit.errors import SettingsError
 from dubkit.lips.models.loading import load_expert, load_speaker, read_meta
+from dubkit.train.packed import pack
 from tests.train.tiny import made_up_shards
 
 ABSENT = (
@@ -63,6 +67,36 @@ def test_speech2vid_in_bf16_with_accumulation(shards, tmp_path):
 def test_a_wrong_setting_is_named(shards, tmp_path):
     with pytest.raises(SettingsError, match="--set clip=3: this run has the settings average, bce_share, clips"):
         run("expert", shards, tmp_path / "x", "--set", "clip=3")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("bash") is None, reason="the recipe is a bash script")
+def test_the_recipe_for_a_lent_gpu_runs_dry(tmp_path):
+    """All three parts on packed shards, on the processor, a step each; at most 8 files of 16 MiB come back from a part."""
+    shards = made_up_shards(tmp_path / "whole", people=4, held_out=2)
+    listing = json.loads((shards / "shards.json").read_text())
+    for entry, name in zip(listing["shards"], ("lrcar", "grid", "lrcar", "grid"), strict=True):
+        entry["set"] = name
+    (shards / "shards.json").write_text(json.dumps(listing))
+    packed = pack(shards, tmp_path / "packed").parent
+    root = Path(__file__).parents[2]
+    here = os.environ | {
+        "DRY_RUN": "1",
+        "PYTHON": sys.executable,
+        "RUNS": str(tmp_path / "runs"),
+        "OMP_NUM_THREADS": "1",
+    }
+    for part in "123":
+        out = tmp_path / f"out{part}"
+        words = ["bash", "bench/train_on_gpu.sh", part, packed, out, tmp_path / "weights"]
+        done = subprocess.run([str(w) for w in words], cwd=root, env=here, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+        files = list(out.iterdir())
+        assert len(files) <= 8 and max(file.stat().st_size for file in files) < 16 * 2**20
+        (tmp_path / "weights").mkdir(exist_ok=True)
+        for file in files:
+            shutil.copy(file, tmp_path / "weights")
+    assert json.loads((tmp_path / "weights" / "tables.json").read_text())["sync"]["LipGAN"]
 
 
 def test_it_needs_no_package_that_a_lent_gpu_lacks():
