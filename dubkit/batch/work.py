@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,13 +94,14 @@ def _score(pipeline: Pipeline, language: str, listener: Callable[[Event], None])
     """Lip sync of the finished film, on the faces that were given new lips; None where none of them is long enough."""
     from dubkit.evaluate.dub import evaluate_dub
 
+    began = time.monotonic()
     listener(Event("start", "score", language))
     try:
         return evaluate_dub(pipeline.store, pipeline.outcome(language).film, language)
     except InputError:
         return None
     finally:
-        listener(Event("end", "score", language))
+        listener(Event("end", "score", language, seconds=time.monotonic() - began))
 
 
 def needs_space(folder: Path, wanted: float) -> None:

@@ -79,10 +79,14 @@ CORRUPT = '\n[[title]]\ntitle = "corrupt"\nfilm = "broken.mp4"\npriority = 9\nta
 
 @pytest.fixture(scope="module")
 def whole(demo, tmp_path_factory):
-    """The catalogue after a whole run: its path, a copy of its folder as it was before, and how long the run took."""
+    """The catalogue after a whole run: its path, a copy of its folder as it was before, and how long the run took.
+    DUBKIT_BATCH_WHOLE names a folder that keeps it, so that a slow machine can run each test by itself."""
     media = Path(os.environ.get("DUBKIT_SHARED", Path(__file__).resolve().parents[3] / "shared")) / "media"
     film_a = media if (media / "film_a.mp4").exists() else None
-    folder = tmp_path_factory.mktemp("catalogue")
+    kept = os.environ.get("DUBKIT_BATCH_WHOLE")
+    folder = Path(kept) if kept else tmp_path_factory.mktemp("catalogue")
+    if (folder / "seconds").exists():
+        return folder / "whole" / "catalogue.toml", folder / "fresh", float((folder / "seconds").read_text())
     path = make_catalogue(folder / "whole", demo, film_a, 6 if film_a else 5, listen=("answer", "film a"))
     (path.parent / "broken.mp4").write_bytes((path.parent / "alone.mp4").read_bytes()[:5000])
     path.write_text(path.read_text() + CORRUPT)
@@ -90,6 +94,7 @@ def whole(demo, tmp_path_factory):
     began = time.monotonic()
     code, said = finish(start(path))
     assert code == 1, said
+    (folder / "seconds").write_text(str(time.monotonic() - began))
     return path, fresh, time.monotonic() - began
 
 
