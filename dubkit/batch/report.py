@@ -30,7 +30,7 @@ h1 { font-size: 1.4rem; margin-bottom: 0; } p { margin-top: .2rem; opacity: .8; 
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; }
 th { border-bottom: 2px solid var(--line); font-weight: 600; } tr + tr td { border-top: 1px solid var(--soft); }
 td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } th.n { text-align: right; }
-td.title { white-space: nowrap; } .failed { color: #c33; } .waiting, .running { opacity: .6; } .wide { min-width: 16rem; }
+td.title { white-space: nowrap; } .failed { color: #c33; } .waiting, .running { opacity: .6; } .wide { min-width: 16rem; overflow-wrap: anywhere; }
 """
 
 
