@@ -61,6 +61,10 @@ class Pipeline:
         languages = self._languages(languages)
         self.project.check_files()
         wanted = self._wanted(until)
+        for stage in wanted:
+            stage.weights(
+                self.settings
+            )  # what is missing or does not fit is told before the work, not after an hour of it
         with self.store.lock(None, wait):
             for stage in (s for s in wanted if not s.per_language):
                 self._bring_up_to_date(stage, None, wait)

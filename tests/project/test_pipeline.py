@@ -1,6 +1,7 @@
 """The pipeline runs what is stale and nothing else, and says why. Stages here are small ones made for the test."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -176,3 +177,18 @@ def test_record_is_readable(ran):
     assert set(record["inputs"]) == {"b", "dub"}
     assert set(record["outputs"]) == {"out.txt"}
     assert not list(Path(folder).rglob("*.part*"))
+
+
+def test_weights_that_are_missing_or_do_not_fit_are_told_before_any_work(ran, monkeypatch):
+    folder, log = ran
+
+    def weights(settings):
+        raise InputError("these weights do not fit")
+
+    last = pipeline.STAGES[2]
+    monkeypatch.setattr(pipeline, "STAGES", (*pipeline.STAGES[:2], replace(last, weights=weights), pipeline.STAGES[3]))
+    with pytest.raises(InputError, match="do not fit"):
+        run(folder)
+    assert log == []
+    run(folder, until="b")  # as far as they are not wanted
+    assert [name for name, _ in log] == ["a", "b"]
