@@ -334,7 +334,7 @@ STAGES: tuple[Stage, ...] = (
         voice,
         ("ingest", "diarize", "transcribe", "match"),
         ("voice", *(f"speech.{key}" for key in _READING)),
-        version="2",
+        version="3",
         per_language=True,
         files=reads.target_files,
         values=reads.voices,

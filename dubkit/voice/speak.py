@@ -16,7 +16,8 @@ from dubkit.voice.base import Voice
 from dubkit.voice.fit import trimmed
 from dubkit.voice.tracks import RATE, Track, load_mono, write_track
 
-VERSION = 2  # of what is done to a voice's sound before it is kept
+VERSION = 3  # of what is done to a voice's sound before it is kept
+LOUDEST = 0.98  # a voice that goes beyond full scale is made softer, not cut off; its level is set later anyway
 FLAT = 0.5  # spectral flatness (Wiener entropy) of noise is near 1, of speech under 0.1
 
 
@@ -28,7 +29,8 @@ def spoken(text: str, language: str, voice: Voice, cache: Path) -> np.ndarray:
     path = cache / f"{value_digest([VERSION, voice.name, language, text])}.flac"
     if not path.is_file():
         audio, rate = voice.speak(text, language)
-        keep(path, trimmed(at_48k(checked(audio, rate, text, voice.name), rate)))
+        audio = trimmed(at_48k(checked(audio, rate, text, voice.name), rate))
+        keep(path, audio / max(1.0, float(np.abs(audio).max(initial=0)) / LOUDEST))
     return load_mono(path)
 
 

@@ -13,7 +13,7 @@ SAID: list[str] = []
 
 
 class FakeVoice:
-    """``fake``; ``fake/fails``; ``fake/noise``; ``fake/silence``; ``fake/nan``; ``fake/endless``."""
+    """``fake``; ``fake/fails``; ``fake/noise``; ``fake/silence``; ``fake/nan``; ``fake/loud``; ``fake/endless``."""
 
     licence = "test"
     languages = None
@@ -34,6 +34,8 @@ class FakeVoice:
             sound = np.zeros(n)
         if self.kind == "nan":
             sound[10] = np.nan
+        if self.kind == "loud":
+            sound = sound * 4
         if self.kind == "endless":
             sound = np.tile(sound, 100)
         return sound.astype(np.float32), rate

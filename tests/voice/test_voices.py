@@ -192,6 +192,12 @@ def test_sound_that_cannot_be_speech_is_refused_and_not_kept(fake_voice, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
+def test_a_voice_beyond_full_scale_is_softer_and_not_cut_off(fake_voice, tmp_path: Path) -> None:
+    usual, loud = (spoken("Un momento.", "es", open_voice(f"fake/{kind}", "es"), tmp_path) for kind in ("", "loud"))
+    assert np.abs(loud).max() == pytest.approx(0.98, abs=1e-3)
+    assert np.allclose(loud / 0.98, usual / np.abs(usual).max(), atol=1e-4)
+
+
 def test_a_line_is_spoken_once_and_again_only_when_it_changes(fake_voice, tmp_path: Path) -> None:
     voice = open_voice("fake", "es")
     first = spoken("Un momento.", "es", voice, tmp_path)
