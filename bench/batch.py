@@ -5,7 +5,8 @@
 
 ``throughput`` dubs short pieces of the demo film (and of ``../shared/media/film_a.mp4`` where that is) into two languages,
 again for each way of running. Without ``--listen`` who speaks when is given, so that the diarizer's and WhisperX's start-up
-does not hide the rest. ``large`` makes a catalogue of empty files, plans it and asks for its status as the commands do.
+does not hide the rest. "idle/title" is the time in which a worker had no task, start-up included, summed over the workers: with one
+worker it is what starting and scheduling cost a title. ``large`` makes a catalogue of empty files, plans it and asks for its status as the commands do.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Watcher:
                     works = (
                         b"spawn_main" in words or words.startswith(b"ray::_do") or self.peaks.get(child, (False,))[0]
                     )
+                    peak = max(peak, self.peaks.get(child, (works, 0))[1])  # one that has just ended has no figure
                     self.peaks[child] = (works, peak)
                     self._look(child)
         except OSError:
@@ -103,7 +105,7 @@ def throughput(arguments: argparse.Namespace) -> None:
             f"{arguments.titles} titles, 2 languages each; machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
         )
         print(
-            f"{'way':<16}{'wall s':>8}{'CPU s':>8}{'speed':>7}{'per worker':>11}{'overhead/title':>15}{'worker MiB':>11}{'other MiB':>10}{'source':>7}"
+            f"{'way':<16}{'wall s':>8}{'CPU s':>8}{'speed':>7}{'per worker':>11}{'idle/title':>15}{'worker MiB':>11}{'other MiB':>10}{'source':>7}"
         )
         first = None
         for way in arguments.ways:
