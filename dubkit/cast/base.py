@@ -22,6 +22,7 @@ from dubkit.cast.cutting import cut
 from dubkit.engines import Engine, create
 from dubkit.errors import InputError, SettingsError
 from dubkit.faces.align import upright
+from dubkit.media.ahead import ahead
 from dubkit.progress import Progress, silent
 from dubkit.settings import CastSettings
 from dubkit.timing import frames_covering
@@ -108,9 +109,10 @@ def score_speaking(
     with soundfile.SoundFile(audio) as sound:
         if sound.samplerate != SOUND_RATE:
             raise InputError(f"{audio} has {sound.samplerate} Hz; active speakers are found at {SOUND_RATE} Hz")
-        for engine, face in faces_of(reader, tracks, turns, sound, engines, progress):
-            scores = engine.score(face).astype(np.float32)
-            parts.setdefault((face.track_id, engine.name), []).append((face.frames, scores))
+        with ahead(faces_of(reader, tracks, turns, sound, engines, progress), 1) as faces:
+            for engine, face in faces:
+                scores = engine.score(face).astype(np.float32)
+                parts.setdefault((face.track_id, engine.name), []).append((face.frames, scores))
     return tuple(
         SpeakingScore(track_id, *(np.concatenate(arrays) for arrays in zip(*found, strict=True)), engine)
         for (track_id, engine), found in parts.items()
@@ -142,16 +144,17 @@ def faces_of(
         return
     first, total = waiting[0].range.start, max(t.range.stop for t in waiting)
     running: list[Running] = []
-    for frame in reader.read(FrameRange(first, min(total, video.num_frames))):
-        while waiting and waiting[0].range.start <= frame.index:
-            running.append(Running(waiting.popleft(), engines))
-        for face in running:
-            face.push(frame)
-            if face.over or face.count == LONGEST:
-                yield from face.cut_off(video.rate, sound, speaking)
-        running = [face for face in running if not face.over]
-        if frame.index % 25 == 0:
-            progress(frame.index - first, total - first)
+    with ahead(reader.read(FrameRange(first, min(total, video.num_frames)))) as frames:
+        for frame in frames:
+            while waiting and waiting[0].range.start <= frame.index:
+                running.append(Running(waiting.popleft(), engines))
+            for face in running:
+                face.push(frame)
+                if face.over or face.count == LONGEST:
+                    yield from face.cut_off(video.rate, sound, speaking)
+            running = [face for face in running if not face.over]
+            if frame.index % 25 == 0:
+                progress(frame.index - first, total - first)
 
 
 class Running:

@@ -15,6 +15,7 @@ import numpy as np
 
 from dubkit.errors import EngineUnavailable
 from dubkit.faces.shot_list import load_shots
+from dubkit.media.ahead import ahead
 from dubkit.progress import Progress, silent
 from dubkit.settings import FacesSettings
 from dubkit.timing import nominal
@@ -49,14 +50,15 @@ def find_shots(reader, settings: FacesSettings, progress: Progress = silent) -> 
     dissolves, freezes = DissolveFinder(), FreezeFinder(max(2, round(FREEZE_SECONDS * nominal(video.rate))))
     cuts: set[int] = set()
     seen = 0
-    for index, picture in reader.proxies(height=PROXY_HEIGHT):
-        found = detector.process_frame(FrameTimecode(index, float(video.rate)), picture[..., ::-1])
-        cuts |= {cut.frame_num for cut in found if cut.frame_num > 0}
-        dissolves.push(index, _thumbnail(picture))
-        freezes.push(index, picture)
-        seen = index + 1
-        if index % 25 == 0:
-            progress(index, video.num_frames)
+    with ahead(reader.proxies(height=PROXY_HEIGHT)) as pictures:
+        for index, picture in pictures:
+            found = detector.process_frame(FrameTimecode(index, float(video.rate)), picture[..., ::-1])
+            cuts |= {cut.frame_num for cut in found if cut.frame_num > 0}
+            dissolves.push(index, _thumbnail(picture))
+            freezes.push(index, picture)
+            seen = index + 1
+            if index % 25 == 0:
+                progress(index, video.num_frames)
     progress(seen, seen)
     kinds = {frame: "freeze" for frame in freezes.before(cuts, seen)}
     kinds |= {middle: "dissolve" for first, middle, last in dissolves.all() if not any(first < c <= last for c in cuts)}

@@ -21,6 +21,7 @@ from dubkit.faces.embed import Embedder, create_embedder
 from dubkit.faces.fill import Sighting, finish
 from dubkit.faces.flow import Motion, motions
 from dubkit.faces.landmarks import create_landmarker
+from dubkit.media.ahead import ahead
 from dubkit.progress import Progress, silent
 from dubkit.settings import FacesSettings
 from dubkit.timing import nominal
@@ -77,15 +78,18 @@ def track_faces(
         tracks.extend(found)
 
     wanted = FrameRange(shots[0].frames.start, min(shots[-1].frames.stop, reader.media.video.num_frames))
-    frames = reader.proxies(wanted, height=settings.detect_height)
-    for look in looks(frames, shots, detector, landmarker, settings.detect_every):
-        if follower is None or follower.shot is not look.shot:
-            if follower:
-                end(follower)
-            follower = ShotFollower(look.shot, embedder, settings, reader.media.video)
-        follower.push(look.frame, look.picture, look.found)
-        if look.frame % 25 == 0:
-            progress(look.frame - wanted.start, len(wanted))
+    with (
+        ahead(reader.proxies(wanted, height=settings.detect_height)) as frames,
+        ahead(looks(frames, shots, detector, landmarker, settings.detect_every)) as seen,
+    ):
+        for look in seen:
+            if follower is None or follower.shot is not look.shot:
+                if follower:
+                    end(follower)
+                follower = ShotFollower(look.shot, embedder, settings, reader.media.video)
+            follower.push(look.frame, look.picture, look.found)
+            if look.frame % 25 == 0:
+                progress(look.frame - wanted.start, len(wanted))
     if follower:
         end(follower)
     return tuple(tracks)
