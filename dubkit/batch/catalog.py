@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import tomli
+import rtoml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from dubkit.batch.graph import NUMBER
@@ -123,8 +123,8 @@ def load_catalogue(path: Path) -> Catalogue:
 
 def parse_toml(text: str, name: str = "catalogue") -> Catalogue:
     try:
-        data = tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
+        data = rtoml.loads(text)
+    except rtoml.TomlParsingError as error:
         raise ProjectError(f"{name}: this is not valid TOML: {error}") from error
     return _checked(data, name)
 

@@ -73,7 +73,8 @@ def _stamp(written: str, base: str | Path) -> str:
     if "://" in written and is_address(written):
         return written
     try:
-        found = os.stat(os.path.join(base, os.path.expanduser(written) if written.startswith("~") else written))
+        written_out = os.path.expanduser(written) if written.startswith("~") else written
+        found = os.stat(written_out if os.path.isabs(written_out) else f"{base}{os.sep}{written_out}")
     except OSError:
         return f"{written} is not there"
     return f"{written} {found.st_size} {found.st_mtime_ns}"

@@ -30,7 +30,7 @@ PACKAGES = {
     "scipy": ("signals and assignment", None),
     "soundfile": ("sound files", None),
     "soxr": ("sample rates", None),
-    "tomli": ("catalogues", None),
+    "rtoml": ("catalogues", None),
     "tomlkit": ("project files", None),
     "torch": ("moving the lips", None),
     "typer": ("this command line", None),

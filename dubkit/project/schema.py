@@ -59,10 +59,17 @@ class Target(Table):
 
     def files(self) -> dict[str, str]:
         """Every file this target reads: name → path as written."""
-        named = {"dialogue": self.dialogue, "subtitles": self.subtitles, "background": self.background}
-        named |= {f"stems.{k}": v for k, v in self.stems.items()} if self.stems else {}
-        named |= {f"lines.{k}": v for k, v in self.lines.items()} if self.lines else {}
-        return {name: path for name, path in named.items() if path}
+        found = {}
+        if self.dialogue:
+            found["dialogue"] = self.dialogue
+        if self.subtitles:
+            found["subtitles"] = self.subtitles
+        if self.background:
+            found["background"] = self.background
+        for kind, files in (("stems", self.stems), ("lines", self.lines)):
+            if files:
+                found |= {f"{kind}.{name}": file for name, file in files.items() if file}
+        return found
 
 
 class CastMember(Table):
