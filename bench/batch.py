@@ -53,9 +53,7 @@ class Watcher:
                     words = Path(f"/proc/{child}/cmdline").read_bytes()
                     status = Path(f"/proc/{child}/status").read_text()
                     peak = next((int(row.split()[1]) for row in status.split("\n") if row.startswith("VmHWM")), 0)
-                    works = (
-                        b"spawn_main" in words or words.startswith(b"ray::_do") or self.peaks.get(child, (False,))[0]
-                    )
+                    works = b"spawn_main" in words or words.startswith(b"ray::") or self.peaks.get(child, (False,))[0]
                     peak = max(peak, self.peaks.get(child, (works, 0))[1])  # one that has just ended has no figure
                     self.peaks[child] = (works, peak)
                     self._look(child)
