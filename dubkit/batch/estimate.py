@@ -17,11 +17,8 @@ from dubkit.errors import DubkitError
 
 PROBED = 200  # films that are opened to learn how long they are
 ASSUMED = 3600.0  # seconds, where not one length is known
-SOURCE_BYTES, SCRATCH_BYTES, FILM_BYTES = (
-    0.25e6,
-    1.5e6,
-    1.0e6,
-)  # a second of film: a rough guess at 1080p, until the batch has its own figures
+# Bytes for a second of film: a rough guess at 1080p, until the batch has its own figures.
+SOURCE_BYTES, SCRATCH_BYTES, FILM_BYTES = 0.25e6, 1.5e6, 1.0e6
 
 
 @dataclass(frozen=True, slots=True)

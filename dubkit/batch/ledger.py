@@ -42,9 +42,8 @@ CREATE TABLE history (step INTEGER PRIMARY KEY, film REAL, wall REAL, cpu REAL, 
 CREATE TABLE step (id INTEGER PRIMARY KEY, per_language INTEGER, splits INTEGER);
 CREATE TABLE edge (step INTEGER, before INTEGER);
 """
-VERSION = (
-    zlib.crc32((_TABLES + ",".join(step.name for step in STEPS)).encode()) & 0x7FFFFFFF
-)  # steps are kept by number
+# Tasks name their steps by number, so other tables or other steps are another version.
+VERSION = zlib.crc32((_TABLES + ",".join(step.name for step in STEPS)).encode()) & 0x7FFFFFFF
 _UNBLOCK = """
 UPDATE task SET state = 'waiting' WHERE state = 'blocked' AND unit IN (SELECT id FROM unit WHERE source IN ({sources}))
 AND NOT EXISTS (SELECT 1 FROM edge e JOIN task d ON d.step = e.before AND d.part = 0

@@ -49,9 +49,8 @@ def new(
     for file in filter(None, sounds):
         if file.is_file() and not probe.probe(file).audio:
             raise InputError(f"{file} has no sound; it cannot be part of the dub")
-    if (
-        subtitles and subtitles.is_file() and subtitles.suffix.lower() not in (".csv", ".tsv")
-    ):  # a sheet may be filled later
+    sheet = subtitles and subtitles.suffix.lower() in (".csv", ".tsv")  # may be filled later
+    if subtitles and not sheet and subtitles.is_file():
         cues.load(subtitles)
     if preset:
         layers.load_preset(preset, base)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -17,7 +16,6 @@ import numpy as np
 from dubkit.errors import DubkitError, InputError
 from dubkit.lips import gate, masks
 from dubkit.lips.agreement import JUDGE, agreement
-from dubkit.lips.ahead import ahead
 from dubkit.lips.base import Generator, generator
 from dubkit.lips.blend import source_crop
 from dubkit.lips.checkpoint import weights_digest as _weights_digest
@@ -26,6 +24,7 @@ from dubkit.lips.finish import finish
 from dubkit.lips.reference import opening_of_voice, references
 from dubkit.lips.result import LipResult
 from dubkit.lips.windows import Voice, voice_windows
+from dubkit.media.ahead import ahead
 from dubkit.progress import Progress, silent
 from dubkit.settings import LipsSettings
 from dubkit.types import FaceTrack, FrameRange, LipJob
@@ -67,7 +66,7 @@ def run_jobs(
     waiting = sorted(jobs, key=lambda job: (job.frames.start, job.id))
     total, done = sum(len(job.frames) for job in jobs), 0
     active: list[_Work] = []
-    with closing(ahead(_frames(reader, jobs), _AHEAD)) as frames:
+    with ahead(_frames(reader, jobs), _AHEAD) as frames:
         for frame in frames:
             while waiting and waiting[0].frames.start <= frame.index:
                 job = waiting.pop(0)

@@ -61,10 +61,8 @@ class Pipeline:
         languages = self._languages(languages)
         self.project.check_files()
         wanted = self._wanted(until)
-        for stage in wanted:
-            stage.weights(
-                self.settings
-            )  # what is missing or does not fit is told before the work, not after an hour of it
+        for stage in wanted:  # weights that are missing or do not fit are told now, not after an hour of work
+            stage.weights(self.settings)
         with self.store.lock(None, wait):
             for stage in (s for s in wanted if not s.per_language):
                 self._bring_up_to_date(stage, None, wait)

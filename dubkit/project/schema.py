@@ -59,17 +59,10 @@ class Target(Table):
 
     def files(self) -> dict[str, str]:
         """Every file this target reads: name → path as written."""
-        found = {}
-        if self.dialogue:
-            found["dialogue"] = self.dialogue
-        if self.subtitles:
-            found["subtitles"] = self.subtitles
-        if self.background:
-            found["background"] = self.background
+        named = {"dialogue": self.dialogue, "subtitles": self.subtitles, "background": self.background}
         for kind, files in (("stems", self.stems), ("lines", self.lines)):
-            if files:
-                found |= {f"{kind}.{name}": file for name, file in files.items() if file}
-        return found
+            named |= {f"{kind}.{name}": file for name, file in files.items()} if files else {}
+        return {name: path for name, path in named.items() if path}
 
 
 class CastMember(Table):
