@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 
 import pytest
-import tomli as tomllib
+import rtoml
 
 from dubkit.speech import rttm
 from dubkit.speech.turns import make_turns
@@ -40,13 +40,13 @@ def test_the_settings_of_a_sheet_stay_with_the_project_that_it_makes(dubkit, fil
     assert "speech.merge_gap" in dubkit("sheet", film, "--to", "es", "--set", "speech.merge_gaps=1").words
     assert not (tmp_path / "film.dub.toml").exists() and not (tmp_path / "film.es.csv").exists()
     assert dubkit("sheet", film, "--to", "es", *SET).code == 0
-    written = tomllib.loads((tmp_path / "film.dub.toml").read_text("utf-8"))
+    written = rtoml.loads((tmp_path / "film.dub.toml").read_text("utf-8"))
     assert written["settings"] == {"speech": {"diarization": "film.rttm", "transcriber": "none"}}
     rttm.save(tmp_path / "other.rttm", make_turns([(0.5, 1.5, "eva")]), "film")
     other = dubkit("sheet", "film.dub.toml", "-o", "other.csv", "--set", "speech.diarization=other.rttm")
     assert other.code == 0 and "for this sheet alone" in other.out
     assert "eva" in (tmp_path / "other.csv").read_text("utf-8-sig")
-    assert tomllib.loads((tmp_path / "film.dub.toml").read_text("utf-8")) == written
+    assert rtoml.loads((tmp_path / "film.dub.toml").read_text("utf-8")) == written
 
 
 def test_what_is_missing_is_said_and_nothing_is_left_behind(dubkit, film, tmp_path):
