@@ -7,7 +7,6 @@ Runs on a machine that has torch, NumPy, OpenCV, safetensors and typer but nothi
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -192,7 +191,7 @@ def measure(
     shifted: Annotated[int, typer.Option(help="Also show each model with the voice this many frames late; 0: not.")] = 10,
     inception: Annotated[Path | None, typer.Option(help="Inception weights for FID, or 'package' (docs/training.md).")] = None,
     only: Annotated[list[str] | None, typer.Option(help="expert, sync, pictures or fid; repeat. Default: all, fid with --inception.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Write the numbers as JSON.")] = None,
+    output: Annotated[Path | None, typer.Option(help="JSON file; tables that it has are kept, the others are added.")] = None,
     threads: Threads = 0,
 ) -> None:  # fmt: skip
     """The tables of docs/training.md on people that were held out: expert, generators, pictures."""
@@ -202,10 +201,7 @@ def measure(
     use_threads(threads)
     named = dict(text.split("=", 1) for text in model or [])
     models = {name: Path(path) for name, path in named.items()}
-    found = all_tables(shards, models, expert, pairs, clips, shifted, inception, only or ())
-    if output:
-        output.write_text(json.dumps(found, indent=1), encoding="utf-8")
-    print(as_markdown(found))
+    print(as_markdown(all_tables(shards, models, expert, pairs, clips, shifted, inception, only or (), output)))
 
 
 @app.command()

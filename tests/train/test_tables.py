@@ -45,36 +45,73 @@ def test_speech2vid_sees_one_still(shards):
     assert torch.equal(seen[0], seen[0][:1].expand(6, -1, -1, -1))
 
 
-def test_all_tables(shards, tmp_path, monkeypatch):
-    monkeypatch.setattr(measure, "frechet_efficientnet_to", lambda real: lambda made: 0.5)
-    monkeypatch.setattr(measure, "fid_to", lambda real, weights: lambda made: float(len(made) - len(real)))
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
     torch.manual_seed(0)
-    paths = {}
+    folder, paths = tmp_path_factory.mktemp("weights"), {}
     for name, kind, model in (
         ("lips", "wav2lip", Wav2Lip(TINY)),
         ("expert", "small-expert", SmallExpert()),
         ("s2v", "speech2vid", Speech2Vid(2)),
     ):
-        paths[name] = tmp_path / f"{name}.safetensors"
+        paths[name] = folder / f"{name}.safetensors"
         save_weights(model, kind, paths[name], {})
-    found = all_tables(shards, {"dubkit": paths["lips"], "Speech2Vid": paths["s2v"]}, paths["expert"], pairs=2, clips=1,
-                       inception=Path("package"))  # fmt: skip
+    return paths
+
+
+def test_all_tables(shards, weights, monkeypatch):
+    monkeypatch.setattr(measure, "frechet_efficientnet_to", lambda real: lambda made: 0.5)
+    monkeypatch.setattr(measure, "fid_to", lambda real, weights: lambda made: float(len(list(made)) - len(list(real))))
+    models = {"dubkit": weights["lips"], "Speech2Vid": weights["s2v"]}
+    found = all_tables(shards, models, weights["expert"], pairs=2, clips=1, inception=Path("package"))
     assert list(found["sync"]) == [
-        "untouched source under that voice", "the same net, untrained", "dubkit", "Speech2Vid",
-        "dubkit, made with the voice 10 frames late", "Speech2Vid, made with the voice 10 frames late",
+        "the same faces under their own voice", "untouched source under that voice", "the same net, untrained", "dubkit",
+        "Speech2Vid", "dubkit, made with the voice 10 frames late", "Speech2Vid, made with the voice 10 frames late",
     ]  # fmt: skip
     pictures = {name: groups["made-up"] for name, groups in found["pictures"].items()}
     assert list(pictures) == ["reference shown as it is", "the same net, untrained", "dubkit", "Speech2Vid"]
     assert all(0 < numbers["mouth_l1"] < 1 and numbers["frames"] == 44 for numbers in pictures.values())
     assert 0 <= found["expert"]["made-up"]["accuracy"] <= 1
-    assert {row["fid"] for row in found["fid"].values()} == {0.0} and found["fid"]["dubkit"]["pictures"] > 0
+    assert list(found["fid"]) == list(found["sync"])[1:5] and found["fid"]["dubkit"]["pictures"] > 0
     text = as_markdown(found)
-    assert text.count("| --- |") >= 6 and "FID ↓" in text and "not the public SyncNet" in text and "not FID" in text
+    assert text.count("| --- |") >= 6 and "not the public SyncNet" in text and "not FID" in text
+    assert "| AV offset | cosine in place | FID ↓ | mouth L1, made-up ↓ |" in text
+    row = next(line for line in text.splitlines() if line.startswith("| untouched source"))
+    assert row.endswith(f"| {pictures['reference shown as it is']['mouth_l1']:.4f} |")  # doing nothing costs this
+
+
+def test_the_distance_is_from_real_pictures_that_were_not_touched(shards, monkeypatch):
+    """Moments of the drawn faces are not in the pile of real pictures; so the untouched film is not 0 by definition."""
+    seen = {}
+    monkeypatch.setattr(
+        measure, "fid_to", lambda real, weights: seen.update(real=real) or (lambda made: len(list(made)))
+    )
+    data = TalkingFaces(shards, "val")
+    drawn = measure.mismatched(data, 2)
+    found = measure.fid_table({"film": measure.untouched(data)}, data, drawn, Path("package"), pictures=30)
+    assert found == {"film": {"fid": 30, "pictures": 30}} and len(seen["real"]) == 30
+    shown = {
+        picture.tobytes() for face, _, _ in drawn for picture in data.crops(face, np.arange(face.start, face.stop))
+    }
+    assert not shown & {np.ascontiguousarray(picture[..., ::-1]).tobytes() for picture in seen["real"]}
+
+
+def test_tables_that_are_there_are_kept(shards, weights, tmp_path, monkeypatch):
+    """A killed run goes on with the next table; tables of other weights are not mixed."""
+    words = {"expert": weights["expert"], "pairs": 2, "clips": 1, "shifted": 0, "output": tmp_path / "tables.json"}
+    first = all_tables(shards, {"dubkit": weights["lips"]}, only=["expert"], **words)
+    made = []
+    monkeypatch.setattr("dubkit.train.tables.expert_table", lambda *_: made.append("expert"))
+    monkeypatch.setattr("dubkit.train.tables.picture_table", lambda *_: made.append("pictures") or {})
+    both = all_tables(shards, {"dubkit": weights["lips"]}, only=["expert", "pictures"], **words)
+    assert made == ["pictures"] and both["expert"] == first["expert"]
+    with pytest.raises(InputError, match=r"tables of another run \(weights differ\)"):
+        all_tables(shards, {"other": weights["s2v"]}, **words)
 
 
 def test_one_table_alone(shards):
     found = all_tables(shards, {}, only=["expert"])
-    assert set(found) == {"judge", "pairs", "expert"} and "0.91" in as_markdown(found)
+    assert "expert" in found and not {"sync", "pictures", "fid"} & set(found) and "0.91" in as_markdown(found)
     with pytest.raises(InputError, match="no table 'fd'; choose among expert, sync"):
         all_tables(shards, {}, only=["fd"])
 
