@@ -10,7 +10,7 @@ of several engines can be summed: ``cast.speaking = "motion+sync"`` reads the fi
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,10 +23,11 @@ from dubkit.engines import Engine, create
 from dubkit.errors import InputError, SettingsError
 from dubkit.faces.align import upright
 from dubkit.media.ahead import ahead
+from dubkit.pieces import NOTHING_KEPT, Pieces
 from dubkit.progress import Progress, silent
 from dubkit.settings import CastSettings
 from dubkit.timing import frames_covering
-from dubkit.types import FaceTrack, FrameRange, SpeakingScore, Turn
+from dubkit.types import FaceTrack, FrameRange, SpeakingScore, Turn, VideoStream
 
 SOUND_RATE = 16_000  # Hz
 LONGEST = 1500  # frames of a face that are kept before they are scored: a minute, so that memory stays flat
@@ -99,59 +100,91 @@ def score_speaking(
     audio: Path,
     settings: CastSettings,
     progress: Progress = silent,
+    pieces: Pieces = NOTHING_KEPT,
 ) -> tuple[SpeakingScore, ...]:
     """Scores by every engine of every track near whose frames somebody speaks; tracks far from any turn get none.
 
-    ``audio`` is the film's sound at 16 kHz mono. ``progress`` counts frames. The film is read once for all engines.
+    ``audio`` is the film's sound at 16 kHz mono. ``progress`` counts frames. The film is read once for all engines,
+    from the first face whose scores are not among ``pieces``.
     """
     engines = speaking_engines(settings)
-    parts: dict[tuple[str, str], list[tuple[np.ndarray, np.ndarray]]] = {}
+    near = near_turns(tracks, turns, reader.media.video)
+    scores: dict[str, np.ndarray] = {}
+
+    def names(track: FaceTrack, engine: SpeakingEngine) -> list[str]:
+        return [f"{track.id} {engine.name} {track.frames[row]}" for row in begins(track)]
+
+    def done(track: FaceTrack) -> int:
+        """Rows at its beginning that all engines have scored."""
+        kept = zip(*([name in pieces for name in names(track, engine)] for engine in engines), strict=True)
+        return next((row for row, each in zip(begins(track), kept, strict=True) if not all(each)), len(track.frames))
+
     with soundfile.SoundFile(audio) as sound:
         if sound.samplerate != SOUND_RATE:
             raise InputError(f"{audio} has {sound.samplerate} Hz; active speakers are found at {SOUND_RATE} Hz")
-        with ahead(faces_of(reader, tracks, turns, sound, engines, progress), 1) as faces:
+        speaking, skipped = _frames_of(turns, reader.media.video), {track.id: done(track) for track in near}
+        with ahead(faces_of(reader, near, skipped, speaking, sound, engines, progress), 1) as faces:
             for engine, face in faces:
-                scores = engine.score(face).astype(np.float32)
-                parts.setdefault((face.track_id, engine.name), []).append((face.frames, scores))
-    return tuple(
-        SpeakingScore(track_id, *(np.concatenate(arrays) for arrays in zip(*found, strict=True)), engine)
-        for (track_id, engine), found in parts.items()
-    )
+                name = f"{face.track_id} {engine.name} {face.frames[0]}"
+                scores[name] = pieces(name, lambda e=engine, f=face: e.score(f).astype(np.float32))
+    found = []
+    for track in sorted(near, key=lambda track: min(track.range.stop, track.range.start + LONGEST)):
+        for engine in engines:
+            each = [scores[name] if name in scores else pieces.get(name) for name in names(track, engine)]
+            found.append(SpeakingScore(track.id, track.frames, np.concatenate(each), engine.name))
+    return tuple(found)
+
+
+def near_turns(tracks: Sequence[FaceTrack], turns: Sequence[Turn], video: VideoStream) -> list[FaceTrack]:
+    """The tracks that are worth a score, in the order in which they begin."""
+    near = _frames_of(turns, video, CONTEXT_SECONDS)
+    return sorted((t for t in tracks if near[t.range.start : t.range.stop].any()), key=lambda t: t.range.start)
+
+
+def begins(track: FaceTrack) -> range:
+    """The rows at which the pieces begin that a track is scored in."""
+    return range(0, len(track.frames), LONGEST)
+
+
+def _frames_of(turns: Sequence[Turn], video: VideoStream, margin: float = 0.0) -> np.ndarray:
+    """(frames of the film,) bool: somebody speaks, or does so within ``margin`` seconds."""
+    found = np.zeros(video.num_frames, bool)
+    for turn in turns:
+        start, end = max(0.0, turn.segment.start - margin), turn.segment.end + margin
+        found[slice(*frames_covering(start, end, video.rate))] = True
+    return found
 
 
 def faces_of(
     reader,
     tracks: Sequence[FaceTrack],
-    turns: Sequence[Turn],
+    skipped: Mapping[str, int],
+    speaking: np.ndarray,
     sound: soundfile.SoundFile,
     engines: Sequence[SpeakingEngine],
     progress: Progress = silent,
 ) -> Iterator[tuple[SpeakingEngine, Face]]:
     """Walks once through the film and yields each face for each engine as its track ends, or every ``LONGEST`` frames.
 
-    Of the sound only what runs beside a face is in memory.
+    ``skipped``: track → rows at its beginning that nobody asks for. ``speaking``: (frames of the film,) bool. Of the sound only
+    what runs beside a face is in memory.
     """
-    video = reader.media.video
-    near, speaking = np.zeros(video.num_frames, bool), np.zeros(video.num_frames, bool)
-    for turn in turns:
-        start, stop = turn.segment.start, turn.segment.end
-        near[slice(*frames_covering(max(0.0, start - CONTEXT_SECONDS), stop + CONTEXT_SECONDS, video.rate))] = True
-        speaking[slice(*frames_covering(start, stop, video.rate))] = True
-    waiting = deque(
-        sorted((t for t in tracks if near[t.range.start : t.range.stop].any()), key=lambda t: t.range.start)
-    )
+    rate = reader.media.video.rate
+    asked = [(t.range.start + skipped[t.id], t) for t in tracks if skipped[t.id] < len(t.frames)]
+    waiting = deque(sorted(asked, key=lambda one: one[0]))
     if not waiting:
         return
-    first, total = waiting[0].range.start, max(t.range.stop for t in waiting)
+    first, total = waiting[0][0], max(track.range.stop for track in tracks)
     running: list[Running] = []
-    with ahead(reader.read(FrameRange(first, min(total, video.num_frames)))) as frames:
+    with ahead(reader.read(FrameRange(first, total))) as frames:
         for frame in frames:
-            while waiting and waiting[0].range.start <= frame.index:
-                running.append(Running(waiting.popleft(), engines))
+            while waiting and waiting[0][0] <= frame.index:
+                track = waiting.popleft()[1]
+                running.append(Running(track, engines, skipped[track.id]))
             for face in running:
                 face.push(frame)
                 if face.over or face.count == LONGEST:
-                    yield from face.cut_off(video.rate, sound, speaking)
+                    yield from face.cut_off(rate, sound, speaking)
             running = [face for face in running if not face.over]
             if frame.index % 25 == 0:
                 progress(frame.index - first, total - first)
@@ -160,9 +193,9 @@ def faces_of(
 class Running:
     """A track that is in the picture now: what was cut out of the last frames, for every engine."""
 
-    def __init__(self, track: FaceTrack, engines: Sequence[SpeakingEngine]):
+    def __init__(self, track: FaceTrack, engines: Sequence[SpeakingEngine], start: int):
         self.track, self.engines = track, engines
-        self.start = self.count = 0  # row of the track that the first picture belongs to; pictures
+        self.start, self.count = start, 0  # row of the track that the first picture belongs to; pictures
         self.pictures = [self._room(engine) for engine in engines]
 
     def _room(self, engine: SpeakingEngine) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 from dubkit.errors import EngineUnavailable
 from dubkit.faces.shot_list import load_shots
 from dubkit.media.ahead import ahead
+from dubkit.pieces import NOTHING_KEPT, Pieces
 from dubkit.progress import Progress, silent
 from dubkit.settings import FacesSettings
 from dubkit.timing import nominal
@@ -29,12 +30,17 @@ DISSOLVE_CHANGE = 18.0  # grey levels (root mean square) between the ends, below
 DISSOLVE_ALIKE = 0.6  # correlation of the ends above which it is one picture under changing light
 STILL = 8  # grey levels: where no pixel of the proxy changes by more, only the codec has touched the picture
 FREEZE_SECONDS = 1.0
+KEPT = 500  # frames after which what was found so far is kept for a killed run
+WARM = DISSOLVE_LENGTHS[-1] + 1  # frames before a place that decide what is found there; cuts need fewer
 
 
-def find_shots(reader, settings: FacesSettings, progress: Progress = silent) -> tuple[Shot, ...]:
+def find_shots(
+    reader, settings: FacesSettings, progress: Progress = silent, pieces: Pieces = NOTHING_KEPT
+) -> tuple[Shot, ...]:
     """The shots of a film, in order, covering every frame once.
 
-    ``settings.shots`` may name a hand-made list instead. ``progress`` counts frames.
+    ``settings.shots`` may name a hand-made list instead. ``progress`` counts frames. The search goes on where ``pieces`` say
+    that it was.
     """
     video = reader.media.video
     if settings.shots:
@@ -50,15 +56,29 @@ def find_shots(reader, settings: FacesSettings, progress: Progress = silent) -> 
     dissolves, freezes = DissolveFinder(), FreezeFinder(max(2, round(FREEZE_SECONDS * nominal(video.rate))))
     cuts: set[int] = set()
     seen = 0
-    with ahead(reader.proxies(height=PROXY_HEIGHT)) as pictures:
+    if kept := pieces.get("search"):
+        seen, cuts = kept["frames"], set(kept["cuts"])
+        dissolves.best, dissolves.found = kept["dissolve"] and tuple(kept["dissolve"]), [*map(tuple, kept["dissolves"])]
+        freezes.still_from, freezes.stretches = kept["still from"], [*map(tuple, kept["still"])]
+    first = max(0, seen - WARM)
+    with ahead(reader.proxies(FrameRange(first, video.num_frames), PROXY_HEIGHT)) as pictures:
         for index, picture in pictures:
             found = detector.process_frame(FrameTimecode(index, float(video.rate)), picture[..., ::-1])
+            if index < seen:
+                dissolves.recall(index, _thumbnail(picture))
+                freezes.recall(picture)
+                continue
             cuts |= {cut.frame_num for cut in found if cut.frame_num > 0}
             dissolves.push(index, _thumbnail(picture))
             freezes.push(index, picture)
             seen = index + 1
             if index % 25 == 0:
                 progress(index, video.num_frames)
+            if seen % KEPT == 0:
+                pieces.keep("search", {
+                    "frames": seen, "cuts": sorted(cuts), "dissolve": dissolves.best, "dissolves": dissolves.found,
+                    "still from": freezes.still_from, "still": freezes.stretches,
+                })  # fmt: skip
     progress(seen, seen)
     kinds = {frame: "freeze" for frame in freezes.before(cuts, seen)}
     kinds |= {middle: "dissolve" for first, middle, last in dissolves.all() if not any(first < c <= last for c in cuts)}
@@ -83,6 +103,10 @@ class DissolveFinder:
         self.recent: deque[tuple[int, np.ndarray]] = deque(maxlen=DISSOLVE_LENGTHS[-1] + 1)
         self.best: tuple[float, int, int, int] | None = None  # change, then first, middle and last frame
         self.found: list[tuple[int, int, int]] = []
+
+    def recall(self, index: int, thumbnail: np.ndarray) -> None:
+        """A frame that was pushed before."""
+        self.recent.append((index, thumbnail))
 
     def push(self, index: int, thumbnail: np.ndarray) -> None:
         """The next frame."""
@@ -131,6 +155,10 @@ class FreezeFinder:
         self.last: np.ndarray | None = None
         self.still_from = 0
         self.stretches: list[tuple[int, int]] = []  # half-open
+
+    def recall(self, picture: np.ndarray) -> None:
+        """A frame that was pushed before."""
+        self.last = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
 
     def push(self, index: int, picture: np.ndarray) -> None:
         """The next frame."""

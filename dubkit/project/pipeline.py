@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dubkit.digest import file_digest, value_digest
 from dubkit.errors import DubkitError, ProjectError
+from dubkit.pieces import Pieces
 from dubkit.project.events import Event, Listener, nobody
 from dubkit.project.layers import merged
 from dubkit.project.reads import output_path
@@ -23,6 +24,8 @@ from dubkit.project.stages import STAGES, Stage, Work
 from dubkit.project.store import Store, output_name
 from dubkit.settings import Settings
 from dubkit.types import FrameRange, StageRecord
+
+UNFINISHED = "unfinished"  # in a stage's folder: the pieces of work that is not done yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +205,8 @@ class Pipeline:
         expected = self._expected(stage, language)
         folder = self.store.begin(stage.name, language)
         started = time.monotonic()
-        work = Work(self.project, self.settings, language, self.store, folder, stage.name, self.listener)
+        pieces = Pieces(folder / UNFINISHED, value_digest(expected))
+        work = Work(self.project, self.settings, language, self.store, folder, stage.name, self.listener, pieces)
         try:
             outputs = stage.run(work)
         except DubkitError as error:
@@ -211,6 +215,8 @@ class Pipeline:
             with contextlib.suppress(DubkitError):  # a full disk: the first error is the one to report
                 self.store.finish(failed, language)
             raise
+        finally:
+            pieces.close()
         seconds = time.monotonic() - started
         named = {output_name(folder, self.project.path.parent, path): file_digest(path) for path in outputs}
         done = StageRecord(
@@ -224,6 +230,7 @@ class Pipeline:
             round(seconds, 2),
         )
         self.store.finish(done, language)
+        pieces.discard()
         self.listener(Event("end", stage.name, language, seconds=seconds))
 
 

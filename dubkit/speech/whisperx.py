@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dubkit.errors import EngineUnavailable
+from dubkit.pieces import Pieces
 from dubkit.progress import Progress
 from dubkit.settings import SpeechSettings
 from dubkit.speech.aligner import Aligner
@@ -47,6 +49,7 @@ class WhisperX:
         settings: SpeechSettings,
         language: str | None,
         progress: Progress,
+        pieces: Pieces,
     ) -> tuple[Line, ...]:
         device = _device(settings.device)
         model = load_model(settings.whisper_model, language, device)
@@ -55,31 +58,20 @@ class WhisperX:
         aligner = Aligner(language, device) if settings.align == "wav2vec2" else None
         words: list[list[Word]] = [[] for _ in turns]
         texts = [""] * len(turns)
-        batch: list[_Clip] = []
-        for clip in _clips(sound, turns, settings.vad):
-            batch.append(clip)
-            if len(batch) == settings.batch_size:
-                self._hear(model, batch, language, aligner, texts, words)
-                progress(batch[-1].turn + 1, len(turns))
-                batch = []
-        if batch:
-            self._hear(model, batch, language, aligner, texts, words)
+        for number, batch in enumerate(_batches(_clips(sound, turns, settings.vad), settings.batch_size)):
+            heard = pieces(f"batch {number}", lambda batch=batch: self._hear(model, batch, language, aligner))
+            for turn, text, said in heard:
+                texts[turn] = f"{texts[turn]} {text}".strip()
+                words[turn] += [Word(Segment(start, end), word, sure) for start, end, word, sure in said]
+            progress(batch[-1].turn + 1, len(turns))
         progress(len(turns), len(turns))
         return tuple(
             Line(turn.id, turn.id, turn.segment, turn.speaker, text, tuple(said), language)
             for turn, text, said in zip(turns, texts, words, strict=True)
         )
 
-    def _hear(
-        self,
-        model: Any,
-        batch: list[_Clip],
-        language: str,
-        aligner: Aligner | None,
-        texts: list[str],
-        words: list[list[Word]],
-    ) -> None:
-        """Transcribes one batch of clips and appends their words to those of their turns."""
+    def _hear(self, model: Any, batch: list[_Clip], language: str, aligner: Aligner | None) -> list[list]:
+        """Transcribes one batch of clips: of each segment the turn, its text, and its words as start, end, text, confidence."""
         from faster_whisper import BatchedInferencePipeline
 
         joined = np.concatenate([clip.samples for clip in batch])
@@ -93,18 +85,19 @@ class WhisperX:
             word_timestamps=aligner is None,
             vad_filter=False,
         )
+        heard = []
         for segment in segments:
             i = min(int(np.searchsorted(ends, (segment.start + segment.end) / 2)), len(batch) - 1)
             clip, shift = batch[i], batch[i].start - float(starts[i])
-            texts[clip.turn] = f"{texts[clip.turn]} {segment.text.strip()}".strip()
+            text = segment.text.strip()
             if aligner is not None:
-                words[clip.turn] += aligner.words(segment.text.strip(), clip.samples, clip.start)
-                continue
-            for word in segment.words:
-                start, end = float(word.start) + shift, float(word.end) + shift
-                words[clip.turn].append(
-                    Word(Segment(start, max(start, end)), word.word.strip(), float(word.probability))
-                )
+                found = aligner.words(text, clip.samples, clip.start)
+                said = [[word.segment.start, word.segment.end, word.text, word.confidence] for word in found]
+            else:
+                times = [(float(word.start) + shift, float(word.end) + shift, word) for word in segment.words]
+                said = [[a, max(a, b), word.word.strip(), float(word.probability)] for a, b, word in times]
+            heard.append([clip.turn, text, said])
+        return heard
 
 
 def _device(name: str) -> str:
@@ -182,6 +175,11 @@ def _clips(sound: Sound, turns: Sequence[Turn], vad: bool) -> Iterator[_Clip]:
             if not vad or _has_voice(samples):
                 yield _Clip(index, start, samples)
             start += len(samples) / RATE
+
+
+def _batches(clips: Iterator[_Clip], size: int) -> Iterator[list[_Clip]]:
+    while batch := list(islice(clips, size)):
+        yield batch
 
 
 def _pause(samples: np.ndarray) -> int:

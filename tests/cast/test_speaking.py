@@ -11,9 +11,10 @@ import soundfile
 from dubkit.cast.base import SPEAKING, Face, score_speaking
 from dubkit.cast.cutting import cut
 from dubkit.cast.motion import Motion, mouth_motion
-from dubkit.engines import create
+from dubkit.engines import Engine, create
 from dubkit.errors import EngineUnavailable, InputError, SettingsError, WeightsError
 from dubkit.faces.centerface import CenterFace
+from dubkit.pieces import Pieces
 from dubkit.settings import CastSettings
 from dubkit.types import FaceTrack, Segment, Turn
 from tests.fakes.pictures import MemoryFilm, heads, noise, pasted
@@ -244,3 +245,49 @@ def test_mfccs_are_those_of_python_speech_features():
     sound = (np.random.default_rng(0).normal(size=16000) * 0.1).astype(np.float32)
     expected = reference.mfcc(sound * 32768, 16000, numcep=13, winlen=0.025, winstep=0.010)
     assert mfcc(sound, 95) == pytest.approx(expected[:95], abs=1e-3)
+
+
+class Counted(Motion):
+    """Counts what it is asked, and is killed after ``left`` answers."""
+
+    asked, left = [], None
+
+    def score(self, face):
+        if Counted.left is not None and len(Counted.asked) == Counted.left:
+            raise KeyboardInterrupt
+        Counted.asked.append((face.track_id, int(face.frames[0])))
+        return super().score(face)
+
+
+def test_a_killed_run_scores_only_what_it_had_not_scored_and_all_comes_out_in_the_same_order(
+    film, monkeypatch, tmp_path
+):
+    reader, track, sound = film
+    monkeypatch.setattr("dubkit.cast.base.LONGEST", 25)
+    monkeypatch.setitem(SPEAKING, "counted", Engine(f"{__name__}:Counted"))
+    monkeypatch.setattr(Counted, "name", "counted")
+    fields = ("frames", "boxes", "scores", "observed")
+    short = FaceTrack("short", 0, *(getattr(track, key)[5:20] for key in fields))
+    late = FaceTrack("late", 0, *(getattr(track, key)[40:58] for key in fields))
+    turns, settings = [Turn("t", Segment(0, 2.4), "v")], CastSettings(speaking="counted+motion")
+
+    def run(path, left=None):
+        Counted.asked, Counted.left = [], left
+        pieces = Pieces(path, "00" * 16)
+        try:
+            return score_speaking(reader, [late, track, short], turns, sound, settings, pieces=pieces)
+        finally:
+            pieces.close()
+
+    whole = run(None)
+    everything = Counted.asked
+    assert everything == [("short", 5), ("s0000f00", 0), ("s0000f00", 25), ("late", 40), ("s0000f00", 50)]
+    assert [score.track_id for score in whole][::2] == ["short", "s0000f00", "late"]
+    for left in (1, 3):
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / str(left), left)
+        again = run(tmp_path / str(left))
+        assert Counted.asked == everything[left:]
+        for one, other in zip(whole, again, strict=True):
+            assert (one.track_id, one.engine) == (other.track_id, other.engine)
+            assert one.frames.tolist() == other.frames.tolist() and one.scores.tobytes() == other.scores.tobytes()

@@ -11,6 +11,7 @@ from dubkit.faces.shot_list import load_shots
 from dubkit.faces.shots import find_shots
 from dubkit.settings import FacesSettings
 from dubkit.types import FrameRange
+from tests.fakes.killed import Dying
 from tests.fakes.pictures import MemoryFilm, heads, noise, pasted
 
 pytest.importorskip("scenedetect")
@@ -144,3 +145,21 @@ def test_a_list_that_does_not_fit_is_refused_by_name(tmp_path, name, text, words
 def test_a_missing_list_is_refused():
     with pytest.raises(InputError, match="cannot be read"):
         load_shots("nowhere.json", MEDIA)
+
+
+def test_a_search_that_is_killed_anywhere_goes_on_and_finds_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr("dubkit.faces.shots.KEPT", 9)
+    astronaut, admiral = heads(160)
+    before, after = pasted(noise(180, 320, 4), astronaut, 80, 10), pasted(255 - noise(180, 320, 5), admiral, 120, 10)
+    blend = [(before * (1 - s) + after * s).astype(np.uint8) for s in np.linspace(0, 1, 18)[1:-1]]
+    moving = scene(1, 20)
+    film = moving + [moving[-1]] * 30 + dark(scene(2, 12)) + [before] * 12 + blend + [after] * 12 + scene(3, 12)
+    whole = find_shots(MemoryFilm(film), FacesSettings())
+    assert [shot.transition for shot in whole] == ["start", "freeze", "cut", "cut", "dissolve", "cut"]
+    for left in (1, 4, 6, 9, 10, 12):  # moving, still, after a cut, in the dissolve, behind it, near the end
+        looked = []
+        with pytest.raises(KeyboardInterrupt):
+            find_shots(MemoryFilm(film), FacesSettings(), pieces=Dying(tmp_path / f"{left}", left))
+        kept = Dying(tmp_path / f"{left}")
+        assert find_shots(MemoryFilm(film), FacesSettings(), lambda done, _, at=looked: at.append(done), kept) == whole
+        assert min(looked) >= 9 * left

@@ -105,6 +105,41 @@ def test_setting_changed_and_why(ran):
     assert log == []  # nobody here reads the batch size
 
 
+def test_a_killed_stage_finds_its_pieces_until_it_is_done_or_something_changes(ran, monkeypatch):
+    folder, _ = ran
+    made, killed = [], [3]
+
+    def step(work):
+        for i in range(5):
+            if len(made) in killed:
+                raise KeyboardInterrupt
+            work.pieces(f"piece {i}", lambda i=i: made.append(i))
+        (work.folder / "out.txt").write_text("b")
+        return [work.folder / "out.txt"]
+
+    stages = tuple(replace(stage, run=step) if stage.name == "b" else stage for stage in pipeline.STAGES)
+    monkeypatch.setattr(pipeline, "STAGES", stages)
+    unfinished = folder / "film.dubkit" / "b" / pipeline.UNFINISHED
+
+    def stopped(**flags):
+        made.clear()
+        with pytest.raises(KeyboardInterrupt):
+            run(folder, until="b", **flags)
+        return unfinished.exists()
+
+    assert stopped()
+    made.clear()
+    killed.clear()
+    run(folder, until="b")
+    assert made == [3, 4] and not unfinished.exists()
+    killed.append(3)
+    assert stopped(lips__crossfade=7)
+    made.clear()
+    killed.clear()
+    run(folder, until="b", lips__crossfade=8)  # what was kept belongs to other settings
+    assert made == [0, 1, 2, 3, 4] and not unfinished.exists()
+
+
 def test_failure_keeps_what_was_done(ran):
     folder, log = ran
     (folder / "fail").touch()

@@ -20,13 +20,13 @@ TURNS = make_turns([(0.0, 1.0, "A"), (1.1, 2.0, "A"), (3.0, 3.05, "B"), (4.0, 6.
 
 
 class FakeDiarizer:
-    def diarize(self, audio, settings, progress):
+    def diarize(self, audio, settings, progress, pieces):
         progress(1, 1)
         return Diarization(TURNS, TURNS, {"A": np.ones(3), "ghost": np.ones(3)})
 
 
 class FakeTranscriber:
-    def transcribe(self, audio, turns, settings, language, progress):
+    def transcribe(self, audio, turns, settings, language, progress, pieces):
         wild = Word(Segment(0.0, 100.0), "word")
         return tuple(Line(t.id, t.id, t.segment, t.speaker, "word", (wild,), language) for t in turns)
 
@@ -51,7 +51,7 @@ def test_words_stay_inside_their_turn(fakes):
 
 
 class FakeWords:
-    def transcribe(self, audio, turns, settings, language, progress):
+    def transcribe(self, audio, turns, settings, language, progress, pieces):
         said = [("see", 2.0), ("you", 3.2), ("then", 4.5)]
         words = tuple(Word(Segment(start, start + 0.4), text) for text, start in said)
         return tuple(Line(t.id, t.id, t.segment, t.speaker, "see you then", words, language) for t in turns)
@@ -127,7 +127,7 @@ def test_the_language_is_detected_in_what_is_spoken(monkeypatch, tmp_path):
     assert detect_language(model, sound, ()) == "en" and len(heard) == 1
 
     asked = []
-    fake = SimpleNamespace(transcribe=lambda audio, turns, settings, language, progress: asked.append(language) or ())
+    fake = SimpleNamespace(transcribe=lambda audio, turns, settings, language, *_: asked.append(language) or ())
     monkeypatch.setattr(base, "create", lambda *_: fake)
     for given in ("auto", None, "pt-BR"):
         base.transcribe(Path("x.wav"), (), SpeechSettings(), given)

@@ -14,6 +14,7 @@ from dubkit.settings import SpeechSettings
 from dubkit.speech import base, rttm
 from dubkit.speech.turns import make_turns
 from dubkit.speech.voices import by_time, by_voice
+from tests.fakes.killed import Dying
 from tests.speech import dialogue as recipe
 
 pytestmark = [
@@ -64,6 +65,26 @@ def test_the_default_diarizer_hears_two_voices(dialogue, diarized):
     assert all(
         v.shape == (192,) and np.linalg.norm(v) == pytest.approx(1, abs=1e-4) for v in diarized.embeddings.values()
     )
+
+
+@needs_voices
+@needs_whisper
+def test_a_killed_run_goes_on_to_the_same_turns_and_words(dialogue, diarized, tmp_path):
+    for left in (1, 5):
+        with pytest.raises(KeyboardInterrupt):
+            base.diarize(dialogue.audio, SpeechSettings(), pieces=Dying(tmp_path / "d", left))
+    rest = Dying(tmp_path / "d")
+    again = base.diarize(dialogue.audio, SpeechSettings(), pieces=rest)
+    assert "embeddings 1" not in rest.made and rest.made
+    assert (again.turns, again.exclusive) == (diarized.turns, diarized.exclusive)
+    assert all(again.embeddings[name].tobytes() == vector.tobytes() for name, vector in diarized.embeddings.items())
+    few = SpeechSettings(batch_size=2)
+    whole = base.transcribe(dialogue.audio, diarized.turns, few, "en")
+    with pytest.raises(KeyboardInterrupt):
+        base.transcribe(dialogue.audio, diarized.turns, few, "en", pieces=Dying(tmp_path / "t", 1))
+    rest = Dying(tmp_path / "t")
+    assert base.transcribe(dialogue.audio, diarized.turns, few, "en", pieces=rest) == whole
+    assert rest.made and "batch 0" not in rest.made
 
 
 @needs_voices
