@@ -184,10 +184,10 @@ class Ledger:
             db.executemany(
                 "INSERT INTO unit (id, title, language, source, priority, digest) VALUES (?, ?, ?, ?, ?, ?)", new
             )
+            # A cross join goes through its tables in this order, so that tasks come in the order of their key.
             db.execute("INSERT INTO task (unit, step, part, state, priority) "
                        "SELECT u.id, s.id, 0, CASE WHEN s.id = 0 THEN 'waiting' ELSE 'blocked' END, u.priority FROM unit u "
-                       "CROSS JOIN step s ON s.per_language = (u.language != '') WHERE u.id > ? ORDER BY u.id, s.id",
-                       (last,))  # fmt: skip
+                       "CROSS JOIN step s ON s.per_language = (u.language != '') WHERE u.id > ?", (last,))  # fmt: skip
             # A new title has its first step waiting, the others blocked, and no parts.
             begun = json.dumps(sorted(source for source in affected if source <= last))
             db.execute(_ADD_PARTS.format(sources=_LISTED), (begun,))

@@ -36,7 +36,7 @@ class Prepared:
 def units(catalogue: Catalogue, path: Path) -> Iterator[Unit]:
     """What the ledger must hold: the source side and the dubs of every title, with digests of what the catalogue says and
     of size and date of the files that it names (addresses are not asked)."""
-    base = str(path.resolve().parent)
+    base = f"{path.resolve().parent}{os.sep}"
     shared = value_digest([catalogue.language, catalogue.settings, catalogue.preset])
     for title in catalogue.title:
         if title.project:
@@ -47,8 +47,9 @@ def units(catalogue: Catalogue, path: Path) -> Iterator[Unit]:
         source = value_digest([*own, *(_stamp(written, base) for written in paths if written)])
         yield Unit(title.title, SOURCE, title.priority, source)
         for language, target in title.target.items():
-            files = [f"{key}={_stamp(written, base)}" for key, written in target.files().items()]
-            said = "\n".join((source, target.output or catalogue.output, *files))
+            said = f"{source}\n{target.output or catalogue.output}"
+            for key, written in target.files().items():
+                said += f"\n{key}={_stamp(written, base)}"
             yield Unit(title.title, language, title.priority, blake2b(said.encode(), digest_size=16).hexdigest())
 
 
@@ -60,21 +61,21 @@ def _units_of_project(title: Title, base: Path) -> Iterator[Unit]:
         yield Unit(title.title, SOURCE, title.priority, value_digest(str(error)))
         return
     said = file.project.model_dump(mode="json", by_alias=True)
-    targets = said.pop("target")
-    said["film"] = _stamp(file.project.source.film, file.path.parent)
+    targets, folder = said.pop("target"), f"{file.path.parent}{os.sep}"
+    said["film"] = _stamp(file.project.source.film, folder)
     yield Unit(title.title, SOURCE, title.priority, value_digest([said, title.preset]))
     for language, target in targets.items():
-        files = [_stamp(written, file.path.parent) for written in file.project.target[language].files().values()]
+        files = [_stamp(written, folder) for written in file.project.target[language].files().values()]
         yield Unit(title.title, language, title.priority, value_digest([said, target, files]))
 
 
-def _stamp(written: str, base: str | Path) -> str:
-    """A file by name, size and date: it is not read, since there may be a hundred thousand."""
-    if "://" in written and is_address(written):
+def _stamp(written: str, base: str) -> str:
+    """A file by name, size and date: it is not read, since there may be a hundred thousand. ``base`` ends with a separator."""
+    if ":" in written and is_address(written):
         return written
-    try:
-        written_out = os.path.expanduser(written) if written.startswith("~") else written
-        found = os.stat(written_out if os.path.isabs(written_out) else f"{base}{os.sep}{written_out}")
+    try:  # by hand what os.path.join does: it would take a third of the time that planning takes
+        plain = written[:1].isalnum() and ":" not in written
+        found = os.stat(base + written if plain else os.path.join(base, os.path.expanduser(written)))
     except OSError:
         return f"{written} is not there"
     return f"{written} {found.st_size} {found.st_mtime_ns}"

@@ -8,7 +8,9 @@ coefficients 1, 5/6, 7, 9; narrow and full range).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import reduce
 
+import cv2
 import numpy as np
 
 from dubkit.types import VideoStream
@@ -65,6 +67,21 @@ class PixelFormat:
         return np.uint8 if self.depth == 8 else np.uint16
 
     @property
+    def from_rgb(self) -> np.ndarray:
+        """(3, 4): R, G, B in 0..1 and 1 → Y, U, V in code values."""
+        kr, kb = _LUMA[self.matrix]
+        luma = np.array([kr, 1 - kr - kb, kb])
+        y_offset, y_span, c_offset, c_span = self._levels
+        u, v = (np.eye(3)[2] - luma) / (2 * (1 - kb)), (np.eye(3)[0] - luma) / (2 * (1 - kr))
+        rows = [[*(luma * y_span), y_offset], [*(u * c_span), c_offset], [*(v * c_span), c_offset]]
+        return np.array(rows)
+
+    @property
+    def to_rgb(self) -> np.ndarray:
+        """(3, 4): Y, U, V in code values and 1 → R, G, B in 0..1."""
+        return np.linalg.inv(np.vstack([self.from_rgb, (0, 0, 0, 1)]))[:3]
+
+    @property
     def _levels(self) -> tuple[float, float, float, float]:
         """Offset and span of luma, offset and span of chroma, in code values."""
         if self.range == "pc":
@@ -114,9 +131,8 @@ class Frame:
         Raises ValueError for a box that is empty or leaves the picture.
         """
         box = self._checked(box or (0, 0, *self.size))
-        luma, chroma = self._normalised(self._coded_box(box))
-        rgb = np.clip(_to_rgb(luma, *chroma, self.format.matrix), 0.0, 1.0)
-        rgb = np.rot90(rgb, -(self.format.rotation // 90))
+        rgb = cv2.transform(cv2.merge(self._samples(self._coded_box(box))), self.format.to_rgb)
+        rgb = np.rot90(np.clip(rgb, 0.0, 1.0, out=rgb), -(self.format.rotation // 90))
         if np.dtype(dtype) == np.uint8:
             return np.rint(rgb * 255).astype(np.uint8)
         if np.dtype(dtype) == np.float32:
@@ -133,18 +149,17 @@ class Frame:
         if rgb.shape != (height, width, 3):
             raise ValueError(f"patch {rgb.shape} and mask {mask.shape} do not belong together")
         box = self._checked((x0, y0, x0 + width, y0 + height))
-        if not (np.isfinite(rgb).all() and np.isfinite(mask).all()):
+        if not (cv2.checkRange(rgb)[0] and cv2.checkRange(mask)[0]):
             raise ValueError(f"the patch for frame {self.index} at {x0},{y0} has values that are not numbers")
         quarters = self.format.rotation // 90
-        rgb = np.clip(np.rot90(rgb, quarters), 0, 1).astype(np.float32)
-        mask = np.clip(np.rot90(mask, quarters), 0, 1).astype(np.float32)
+        rgb = np.ascontiguousarray(np.rot90(np.clip(rgb, 0, 1), quarters), np.float32)
+        mask = np.ascontiguousarray(np.rot90(np.clip(mask, 0, 1), quarters), np.float32)
         cx0, cy0, cx1, cy1 = self._coded_box(box)
-        luma, *chroma = _from_rgb(rgb, self.format.matrix)
-        y_offset, y_span, c_offset, c_span = self.format._levels
+        luma, *chroma = cv2.split(cv2.transform(rgb, self.format.from_rgb))
         planes = [np.array(plane) for plane in self.coded_planes()]
 
         view = planes[0][cy0:cy1, cx0:cx1]
-        view[...] = self._blend(view, luma * y_span + y_offset, mask)
+        view[...] = self._blend(view, luma, mask)
 
         sx, sy = self.format.chroma
         ux0, uy0, ux1, uy1 = cx0 >> sx, cy0 >> sy, -(-cx1 >> sx), -(-cy1 >> sy)
@@ -152,13 +167,16 @@ class Frame:
         border = ((cy0 - (uy0 << sy) + 1, (uy1 << sy) - cy1 + 1), (cx0 - (ux0 << sx) + 1, (ux1 << sx) - cx1 + 1))
         wide = np.pad(mask, border)
         weight = _reduce(wide, (sx, sy), self.format.siting)
-        block = wide[1:-1, 1:-1].reshape(uy1 - uy0, 1 << sy, ux1 - ux0, 1 << sx).max((1, 3))
+        block = reduce(
+            np.maximum,
+            [wide[1 + y : -1 : 1 << sy, 1 + x : -1 : 1 << sx] for y in range(1 << sy) for x in range(1 << sx)],
+        )
         touched = (block > 0) & (weight > 0)
         for plane, new in zip(planes[1:], chroma, strict=True):
             total = _reduce(np.pad(new, border) * wide, (sx, sy), self.format.siting)
             mean = np.divide(total, weight, out=np.zeros_like(total), where=touched)
             view = plane[uy0:uy1, ux0:ux1]
-            view[...] = self._blend(view, mean * c_span + c_offset, np.where(touched, weight, 0))
+            view[...] = self._blend(view, mean, np.where(touched, weight, 0))
         turned = tuple(np.rot90(plane, -quarters) if quarters else plane for plane in planes)
         return replace(self, planes=tuple(_frozen(plane) for plane in turned))
 
@@ -187,20 +205,12 @@ class Frame:
                 return height - y1, x0, height - y0, x1
         return box
 
-    def _normalised(self, box: tuple[int, int, int, int]) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Luma 0..1 and chroma -0.5..0.5 of a coded box, chroma interpolated to every pixel."""
+    def _samples(self, box: tuple[int, int, int, int]) -> list[np.ndarray]:
+        """Y, U and V of a coded box in code values, (h, w) float32 each, chroma interpolated to every pixel."""
         x0, y0, x1, y1 = box
         luma, *chroma = self.coded_planes()
-        y_offset, y_span, c_offset, c_span = self.format._levels
-        out = []
-        for plane in chroma:
-            if self.format.chroma == (0, 0):
-                out.append((plane[y0:y1, x0:x1].astype(np.float32) - c_offset) / c_span)
-                continue
-            rows = _taps(y0, y1, self.format.chroma[1], self.format.siting[1], plane.shape[0])
-            columns = _taps(x0, x1, self.format.chroma[0], self.format.siting[0], plane.shape[1])
-            out.append((_interpolate(plane, rows, columns) - c_offset) / c_span)
-        return (luma[y0:y1, x0:x1].astype(np.float32) - y_offset) / y_span, out
+        found = [np.ascontiguousarray(luma[y0:y1, x0:x1], np.float32)]
+        return found + [_at_every_pixel(plane, box, self.format.chroma, self.format.siting) for plane in chroma]
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:
@@ -208,38 +218,23 @@ def _frozen(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _to_rgb(y: np.ndarray, u: np.ndarray, v: np.ndarray, matrix: str) -> np.ndarray:
-    kr, kb = _LUMA[matrix]
-    kg = 1 - kr - kb
-    red, blue = y + 2 * (1 - kr) * v, y + 2 * (1 - kb) * u
-    return np.stack([red, (y - kr * red - kb * blue) / kg, blue], axis=-1)
-
-
-def _from_rgb(rgb: np.ndarray, matrix: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    kr, kb = _LUMA[matrix]
-    y = kr * rgb[..., 0] + (1 - kr - kb) * rgb[..., 1] + kb * rgb[..., 2]
-    return y, (rgb[..., 2] - y) / (2 * (1 - kb)), (rgb[..., 0] - y) / (2 * (1 - kr))
-
-
-def _taps(start: int, stop: int, shift: int, siting: float, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For luma positions ``start..stop``: the two neighbouring chroma samples and the weight of the second."""
-    offset = siting * ((1 << shift) - 1) if shift else 0.0
-    position = np.clip((np.arange(start, stop) - offset) / (1 << shift), 0, size - 1)
-    first = np.floor(position).astype(np.intp)
-    return first, np.minimum(first + 1, size - 1), (position - first).astype(np.float32)
-
-
-def _interpolate(plane: np.ndarray, rows, columns) -> np.ndarray:
-    (r0, r1, rw), (c0, c1, cw) = rows, columns
-    top, left = int(r0[0]), int(c0[0])
-    small = plane[top : int(r1[-1]) + 1, left : int(c1[-1]) + 1].astype(np.float32)
-    if rw.any() or len(np.unique(r0)) != len(r0):
-        small = small[r0 - top] * (1 - rw)[:, None] + small[r1 - top] * rw[:, None]
-    else:
-        small = small[r0 - top]
-    if cw.any() or len(np.unique(c0)) != len(c0):
-        return small[:, c0 - left] * (1 - cw) + small[:, c1 - left] * cw
-    return small[:, c0 - left]
+def _at_every_pixel(
+    plane: np.ndarray, box: tuple[int, int, int, int], chroma: tuple[int, int], siting: tuple[float, float]
+) -> np.ndarray:
+    """A chroma plane at the luma pixels of ``box``, (h, w) float32, linear between its samples, which lie at ``siting``."""
+    edges = []  # of each axis: first sample needed, the one after the last, position of the box's first pixel, step
+    for start, stop, shift, at, size in zip(box[:2], box[2:], chroma, siting, plane.shape[::-1], strict=True):
+        step, offset = 1 / (1 << shift), at * ((1 << shift) - 1)
+        first, last = (start - offset) * step, (stop - 1 - offset) * step
+        low = min(max(0, int(np.floor(first))), size - 1)
+        edges.append((low, min(size, int(np.floor(last)) + 2), first - low, step))
+    (left, right, x, across), (top, bottom, y, down) = edges
+    samples = np.ascontiguousarray(plane[top:bottom, left:right], np.float32)
+    if chroma == (0, 0):
+        return samples[: box[3] - box[1], : box[2] - box[0]]
+    matrix = np.array([[across, 0, x], [0, down, y]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(samples, matrix, (box[2] - box[0], box[3] - box[1]), flags=flags, borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
 
 
 def _reduce(wide: np.ndarray, chroma: tuple[int, int], siting: tuple[float, float]) -> np.ndarray:

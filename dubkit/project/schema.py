@@ -45,8 +45,8 @@ class Target(Table):
     """One dub. The dialogue comes as one track, as a stem per speaker, as a file a line, as subtitles to be spoken, or mixed."""
 
     dialogue: str | None = Field(None, description="one track with the whole dialogue, as long as the film")
-    stems: dict[str, str] = Field({}, description="a dialogue track for each speaker or character, as long as the film")
-    lines: dict[str, str] = Field({}, description="a sound file for single lines, by line id")
+    stems: dict[str, str] = Field(default_factory=dict, description="a dialogue track for each speaker or character, as long as the film")
+    lines: dict[str, str] = Field(default_factory=dict, description="a sound file for single lines, by line id")
     subtitles: str | None = Field(None, description="translated subtitles or translator's sheet, spoken by TTS")
     background: str | None = Field(None, description="music and effects (M&E) without dialogue")
     output: str | None = Field(None, description="path of the finished film, overrides [output]")
@@ -59,10 +59,15 @@ class Target(Table):
 
     def files(self) -> dict[str, str]:
         """Every file this target reads: name → path as written."""
-        named = {"dialogue": self.dialogue, "subtitles": self.subtitles, "background": self.background}
+        named = {}
+        for name, path in (("dialogue", self.dialogue), ("subtitles", self.subtitles), ("background", self.background)):
+            if path:
+                named[name] = path
         for kind, files in (("stems", self.stems), ("lines", self.lines)):
-            named |= {f"{kind}.{name}": file for name, file in files.items()} if files else {}
-        return {name: path for name, path in named.items() if path}
+            for name, path in files.items():
+                if path:
+                    named[f"{kind}.{name}"] = path
+        return named
 
 
 class CastMember(Table):

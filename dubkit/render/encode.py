@@ -20,7 +20,7 @@ from dubkit.render.compose import Composer
 from dubkit.settings import RenderSettings
 from dubkit.types import FrameRange, Media, Shot
 
-VERSION = "1"
+VERSION = "2"
 _ENCODER_KEYS = ("codec", "quality", "speed", "copy_untouched")  # the settings that a piece's bytes depend on
 
 

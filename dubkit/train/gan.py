@@ -1,7 +1,7 @@
 """Train Wav2Lip with the visual-quality discriminator: L = s_w · E_sync + s_g · L_gen + (1 − s_w − s_g) · L1.
 
-Starts from a generator that already reconstructs (``generator.py``). Weights after the public code: s_w 0.03, s_g 0.07,
-Adam 1e-4 with β = (0.5, 0.999) for both. The discriminator sees lower halves only and learns after the generator, on the
+Starts from a generator that already reconstructs (``generator.py``). Weights after the public code: s_w 0.03 (there from
+``sync_below`` 0.75 on), s_g 0.07, Adam 1e-4 with β = (0.5, 0.999) for both. The discriminator sees lower halves only and learns after the generator, on the
 same pictures.
 """
 
@@ -19,8 +19,8 @@ from dubkit.lips.models.discriminator import QualityDiscriminator
 from dubkit.lips.models.wav2lip import Wav2Lip
 from dubkit.train.batches import generator_batch
 from dubkit.train.data import TalkingFaces
-from dubkit.train.generator import GeneratorSettings, mouth_l1
-from dubkit.train.losses import mouth_in_grey, mouth_weights, picture_loss, sync_choice, wav2lip_total
+from dubkit.train.generator import GeneratorSettings, SyncStart, mouth_l1, sync_of
+from dubkit.train.losses import mouth_in_grey, mouth_weights, picture_loss, wav2lip_total
 from dubkit.train.resident import talking_faces
 from dubkit.train.runs import Average, Compute, Report, Run, silent
 from dubkit.train.strips import write_strip
@@ -51,8 +51,15 @@ def train_gan(shards: Path, folder: Path, start_from: Wav2Lip, expert: SyncExper
     average = Average(model, draw.average)
     adam = {"lr": settings.learning_rate, "betas": (0.5, 0.999)}
     making, judging = torch.optim.Adam(model.parameters(), **adam), torch.optim.Adam(judge.parameters(), **adam)
-    weights = mouth_weights(model.config.size, draw.mouth).to(compute.device)
-    parts = {"model": model, "judge": judge, "average": average, "making": making, "judging": judging}
+    weights, sync_start = mouth_weights(model.config.size, draw.mouth).to(compute.device), SyncStart(draw.sync_below)
+    parts = {
+        "model": model,
+        "judge": judge,
+        "average": average,
+        "making": making,
+        "judging": judging,
+        "sync_start": sync_start,
+    }
     run = Run(folder, asdict(settings) | compute.changes(), parts, rng, report)
     model.train()
 
@@ -61,16 +68,17 @@ def train_gan(shards: Path, folder: Path, start_from: Wav2Lip, expert: SyncExper
         pairs = []
         for _ in range(compute.accumulate):
             batch = generator_batch(data, rng, draw.clips, draw.frames, draw.shares, draw.choices, draw.other_clip)
-            batch = batch.to(compute.device)
+            batch, sync, sync_weight = batch.to(compute.device), 0.0, 0.0
             with compute.autocast():
                 made = model(batch.mel, batch.shown).float()
             l1 = picture_loss(made, batch.real, weights, draw.edges, draw.colour)
-            judged = mouth_in_grey(made, batch.real) if draw.sync_in_grey else made
             with compute.autocast():
-                sync = sync_choice(expert, judged, batch.voices, draw.frames, draw.temperature)
+                if sync_start.counts:
+                    judged = mouth_in_grey(made, batch.real) if draw.sync_in_grey else made
+                    sync, sync_weight = sync_of(expert, judged, batch.voices, draw), draw.sync_weight
                 believed = judge(made).float()
             visual = F.binary_cross_entropy(believed, torch.ones_like(believed))
-            loss = wav2lip_total(l1, sync, draw.sync_weight, visual, settings.visual_weight)
+            loss = wav2lip_total(l1, sync, sync_weight, visual, settings.visual_weight)
             (loss / compute.accumulate).backward()
             pairs.append((batch.real, made.detach()))
         making.step()
@@ -90,6 +98,7 @@ def train_gan(shards: Path, folder: Path, start_from: Wav2Lip, expert: SyncExper
         if step % 20 == 0:
             run.log(step, loss=loss, l1=l1, sync=sync, visual=visual, real=real.mean(), fake=fake.mean())
         if run.due(step):
-            run.tell(step, loss, {f"mouth_l1_{name}": mouth_l1(average.model, unseen, name) for name in unseen.sets})
+            scores = {f"mouth_l1_{name}": mouth_l1(average.model, unseen, name) for name in unseen.sets}
+            run.tell(step, loss, scores | sync_start.check(average.model, expert, unseen, draw))
             write_strip(folder / "strip.png", average.model, unseen)
     return average.model

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dubkit.lips.losses import (  # one place to import a training page's losses from
+    SyncExpert,
     colour_l1,
     edge_l1,
     mouth_in_grey,
@@ -20,10 +21,11 @@ from dubkit.lips.losses import (  # one place to import a training page's losses
     wav2lip_total,
     weighted_l1,
 )
+from dubkit.lips.models.expert import mouth_stack
 
 __all__ = [
     "colour_l1", "contrastive_margin", "cosine_bce", "edge_l1", "mouth_in_grey", "mouth_region", "mouth_weights",
-    "pair_margin", "picture_loss", "shift_contrast", "sync_choice", "wav2lip_total", "weighted_l1",
+    "pair_margin", "picture_loss", "shift_contrast", "sync_choice", "sync_cosine", "wav2lip_total", "weighted_l1",
 ]  # fmt: skip
 
 
@@ -32,6 +34,16 @@ def cosine_bce(voice: Tensor, mouth: Tensor, in_sync: Tensor) -> Tensor:
     Prajwal et al. 2020, eq. 1 and 2, as their code has it (``BCELoss`` straight on the cosine)."""
     cosine = (voice * mouth).sum(dim=1).clamp(0, 1)  # rounding may exceed 1, which BCE refuses
     return F.binary_cross_entropy(cosine, in_sync.to(cosine.dtype))
+
+
+def sync_cosine(expert: SyncExpert, made: Tensor, voices: Tensor, frames: int) -> Tensor:
+    """The paper's ``E_sync = 1/N Σ −log P_sync``, P_sync being the cosine of the mouths in ``made`` (clips · frames, 3, S, S) and of
+    their own voice, the first in ``voices`` (clips, choices, 1, 80, 16). Prajwal et al. 2020, eq. 5. Only for an expert whose
+    cosine is a probability (the official design); it must be frozen."""
+    seen = expert.mouth(mouth_stack(made.unflatten(0, (-1, frames)).transpose(1, 2))).float()
+    with torch.no_grad():
+        heard = expert.voice(voices[:, 0]).float()
+    return -(seen * heard).sum(dim=1).clamp(1e-6, 1).log().mean()
 
 
 def shift_contrast(voice: Tensor, mouth: Tensor, temperature: Tensor, ignore: int = 0) -> Tensor:

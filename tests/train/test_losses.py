@@ -21,6 +21,7 @@ from dubkit.train.losses import (
     picture_loss,
     shift_contrast,
     sync_choice,
+    sync_cosine,
     wav2lip_total,
     weighted_l1,
 )
@@ -90,6 +91,21 @@ def test_sync_choice_by_hand():
 
     loss = sync_choice(Blind(), torch.rand(5, 3, 96, 96), torch.zeros(1, 2, 1, 80, 16), frames=5, temperature=2.0)
     assert loss.item() == pytest.approx(math.log(1 + math.exp(2 * (1 - 0.6))), abs=1e-6)
+
+
+def test_sync_cosine_by_hand():
+    class Blind:  # two clips' mouths are (1, 0); the first clip's own voice is (0.6, 0.8), the second's (1, 0)
+        def mouth(self, mouths):
+            return torch.tensor([[1.0, 0.0]]).expand(len(mouths), 2)
+
+        def voice(self, mel):
+            assert mel[:, 0, 0, 0].tolist() == [3, 4]  # the first of the choices only
+            return torch.tensor([[0.6, 0.8], [1.0, 0.0]])
+
+    voices = torch.zeros(2, 3, 1, 80, 16)
+    voices[:, 0] = torch.tensor([3.0, 4.0]).view(2, 1, 1, 1)
+    loss = sync_cosine(Blind(), torch.rand(10, 3, 96, 96), voices, frames=5)
+    assert loss.item() == pytest.approx(-math.log(0.6) / 2, abs=1e-6)
 
 
 def test_the_expert_passes_gradients_on_and_keeps_none():

@@ -6,12 +6,16 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from dubkit.errors import InputError
+from dubkit.errors import InputError, SettingsError
+from dubkit.lips.models.expert import ExpertConfig, LipSyncExpert
+from dubkit.lips.models.small_expert import SmallExpert
+from dubkit.train import generator as page
 from dubkit.train.batches import generator_batch
 from dubkit.train.data import Move, TalkingFaces, mouth_stacks
 from dubkit.train.expert import ExpertSettings, accuracy, train_expert
@@ -94,6 +98,29 @@ def test_bf16_learns_too(shards, tmp_path):
     assert (tmp_path / "strip.png").is_file()
     with pytest.raises(InputError, match=r"other settings \(precision\)"):
         train_generator(shards, tmp_path, GENERATOR, steps=2)
+
+
+@pytest.mark.parametrize(("below", "seen"), [(0.0, [True, True]), (9.0, [False, True]), (1e-9, [False, False])])
+def test_the_sync_loss_waits_for_held_out_people(shards, tmp_path, monkeypatch, below, seen):
+    """The public schedule: no sync loss until that of held-out people is low enough; a resumed run remembers."""
+    torch.manual_seed(0)
+    expert, calls, of = LipSyncExpert(ExpertConfig(2)), [], page.sync_of
+    settings = replace(GENERATOR, frames=5, sync_loss="cosine", sync_weight=0.01, sync_below=below, choices=2)
+    monkeypatch.setattr(page, "sync_of", lambda *given: calls.append(torch.is_grad_enabled()) or of(*given))
+    monkeypatch.setattr(page, "write_strip", lambda *_: None)
+    for _ in range(2):
+        train_generator(shards, tmp_path, settings, expert=expert, steps=2, minutes=0)
+    assert calls == seen
+    scores = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert ["sync_held_out" in line for line in scores if "mouth_l1_made-up" in line] == [not up for up in seen]
+
+
+def test_the_paper_s_sync_loss_wants_the_paper_s_expert(shards, tmp_path):
+    settings = replace(GENERATOR, frames=5, sync_loss="cosine", sync_weight=0.01, choices=2)
+    with pytest.raises(SettingsError, match="network=official"):
+        train_generator(shards, tmp_path, settings, expert=SmallExpert(), steps=1)
+    with pytest.raises(SettingsError, match="choose choice or cosine"):
+        GeneratorSettings(sync_loss="bce")
 
 
 def test_a_checkpoint_of_other_settings_is_refused(shards, tmp_path):
