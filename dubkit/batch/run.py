@@ -72,7 +72,7 @@ def _uncollected() -> Iterator[None]:
 
 def plan_catalogue(path: Path) -> Estimate:
     """Plans and says what a run would take; runs nothing. Raises ProjectError or StorageError."""
-    with planned(path := Path(path)) as (catalogue, ledger):
+    with _uncollected(), planned(path := Path(path)) as (catalogue, ledger):
         return expected(catalogue, path, ledger)
 
 

@@ -232,18 +232,18 @@ def adapt(
 @app.command()
 def strips(
     shards: Shards,
-    weights: Annotated[Path, typer.Argument(help="A generator.", show_default=False)],
+    weights: Annotated[Path, typer.Argument(help="A generator or Speech2Vid.", show_default=False)],
     picture: Annotated[Path, typer.Argument(help="PNG to write.", show_default=False)],
     people: Annotated[int, typer.Option(min=1)] = 4,
     columns: Annotated[int, typer.Option(min=1)] = 12,
     seed: int = 3,
 ) -> None:
     """Held-out people to look at: the film, their own voice, somebody else's voice."""
-    from dubkit.lips.models.loading import load_generator
+    from dubkit.lips.models.loading import load_speaker
     from dubkit.train.data import TalkingFaces
     from dubkit.train.strips import write_strip
 
-    write_strip(picture, load_generator(weights), TalkingFaces(shards, "val"), people, columns, seed)
+    write_strip(picture, load_speaker(weights), TalkingFaces(shards, "val"), people, columns, seed)
 
 
 def _settings(settings: Any, shards: Path, share: list[str] | None, given: list[str] | None) -> Any:

@@ -20,7 +20,8 @@ from dubkit.errors import SettingsError
 from dubkit.lips.losses import SyncExpert
 from dubkit.lips.models.expert import LipSyncExpert
 from dubkit.lips.models.wav2lip import Wav2Lip, Wav2LipConfig
-from dubkit.train.batches import Batch, generator_batch, picture_tensor, shown_to_network  # noqa: F401 - the page's words
+from dubkit.train.batches import generator_batch
+from dubkit.train.crops import CROP
 from dubkit.train.data import TalkingFaces
 from dubkit.train.losses import (
     mouth_in_grey,
@@ -33,7 +34,7 @@ from dubkit.train.losses import (
 )
 from dubkit.train.resident import talking_faces
 from dubkit.train.runs import Average, Compute, Report, Run, learning_rate, silent
-from dubkit.train.strips import write_strip
+from dubkit.train.strips import Speaker, write_strip
 
 SMALL = Wav2LipConfig(
     face=(4, 8, 16, 32, 64, 128, 128),
@@ -177,15 +178,14 @@ def held_out_sync(model: Wav2Lip, expert: SyncExpert, data: TalkingFaces, name: 
 
 
 @torch.no_grad()
-def mouth_l1(model: Wav2Lip, data: TalkingFaces, name: str, frames: int = 96) -> float:
+def mouth_l1(model: Speaker, data: TalkingFaces, name: str, frames: int = 96) -> float:
     """Mean absolute difference in the mouth region, on fixed frames of set ``name`` with a reference from elsewhere in
-    the clip; 0 to 1."""
+    the clip; 0 to 1. Speech2Vid sees the reference alone."""
     model.eval()
-    rng = np.random.default_rng(12)
+    rng, (rows, columns) = np.random.default_rng(12), mouth_region(CROP)
     device, total = next(model.parameters()).device, []
     for _ in range(frames // 32):
         batch = generator_batch(data, rng, 32, 1, {name: 1.0}).to(str(device))
-        rows, columns = mouth_region(model.config.size)
-        difference = (model(batch.mel, batch.shown) - batch.real).abs()
-        total.append(difference[:, :, rows, columns].mean().item())
+        shown = batch.shown if isinstance(model, Wav2Lip) else batch.shown[:, 3:]
+        total.append((model(batch.mel, shown) - batch.real).abs()[:, :, rows, columns].mean().item())
     return float(np.mean(total))

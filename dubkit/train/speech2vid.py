@@ -10,9 +10,12 @@ import torch
 
 from dubkit.lips.models.speech2vid import Speech2Vid
 from dubkit.train.batches import generator_batch
+from dubkit.train.data import TalkingFaces
+from dubkit.train.generator import mouth_l1
 from dubkit.train.losses import weighted_l1
 from dubkit.train.resident import talking_faces
 from dubkit.train.runs import Average, Compute, Report, Run, silent
+from dubkit.train.strips import write_strip
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ def train_speech2vid(shards: Path, folder: Path, settings: Speech2VidSettings = 
                      steps: int = 2000, minutes: float = 600, check_every: int = 100, compute: Compute = Compute(),
                      report: Report = silent) -> Speech2Vid:  # fmt: skip
     """Train, or go on training, in ``folder`` → the averaged network; see ``train_generator`` for the arguments."""
-    data = talking_faces(shards, "train", compute)
+    data, unseen = talking_faces(shards, "train", compute), TalkingFaces(shards, "val")
     rng = np.random.default_rng(settings.seed)
     torch.manual_seed(settings.seed)
 
@@ -55,5 +58,6 @@ def train_speech2vid(shards: Path, folder: Path, settings: Speech2VidSettings = 
         if step % 20 == 0:
             run.log(step, l1=loss)
         if run.due(step):
-            run.tell(step, loss)
+            run.tell(step, loss, {f"mouth_l1_{name}": mouth_l1(average.model, unseen, name) for name in unseen.sets})
+            write_strip(folder / "strip.png", average.model, unseen)
     return average.model

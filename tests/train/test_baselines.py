@@ -67,7 +67,7 @@ def test_speech2vid_learns_to_draw(shards, tmp_path):
     losses = []
     train_speech2vid(shards, tmp_path, settings, steps=30, check_every=10,
                      report=lambda line: losses.append(float(line.rsplit(" ", 1)[1])))  # fmt: skip
-    assert losses[-1] < losses[0]
+    assert losses[-1] < losses[0] and (tmp_path / "strip.png").is_file()
 
 
 @pytest.mark.slow
