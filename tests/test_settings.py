@@ -57,7 +57,7 @@ def _flat(name):
 def test_presets_are_different_and_repeat_no_default():
     default, _ = merged(None)
     for name in PRESETS:
-        assert len(_flat(name)) >= 6
+        assert len(_flat(name)) >= 5
         for key, value in _flat(name).items():
             section, _, short = key.partition(".")
             assert getattr(getattr(default, section), short) != value, f"{name} repeats the default of {key}"
