@@ -45,7 +45,9 @@ class Target(Table):
     """One dub. The dialogue comes as one track, as a stem per speaker, as a file a line, as subtitles to be spoken, or mixed."""
 
     dialogue: str | None = Field(None, description="one track with the whole dialogue, as long as the film")
-    stems: dict[str, str] = Field(default_factory=dict, description="a dialogue track for each speaker or character, as long as the film")
+    stems: dict[str, str] = Field(
+        default_factory=dict, description="a dialogue track for each speaker or character, as long as the film"
+    )
     lines: dict[str, str] = Field(default_factory=dict, description="a sound file for single lines, by line id")
     subtitles: str | None = Field(None, description="translated subtitles or translator's sheet, spoken by TTS")
     background: str | None = Field(None, description="music and effects (M&E) without dialogue")
