@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from dubkit.cli.train import app
 from dubkit.errors import SettingsError
-from dubkit.lips.models.loading import load_expert, load_speaker, read_meta
+from dubkit.lips.models.loading import file_digest, load_expert, load_speaker, read_meta
 from dubkit.train.packed import pack
 from tests.train.tiny import made_up_shards
 
@@ -53,6 +53,8 @@ def test_an_expert_from_one_command(shards, tmp_path):
     meta = read_meta(path)
     assert meta["steps"] == 2 and meta["licence"] == "unknown" and meta["data"] == "made-up: 2 people, 0.1 minutes"
     assert meta["settings"]["windows"] == 4 and "accuracy_made-up" in meta["held_out_scores"]
+    assert meta["losses"] and meta["digest"] == file_digest(path)
+    assert meta["data_digest"] == file_digest(shards / "shards.json") and meta["seconds"] > 0
     lines = (tmp_path / "judge" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [0, 1]
     run(*words)  # nothing left to do

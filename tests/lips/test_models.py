@@ -138,6 +138,7 @@ def test_the_bundled_weights_are_what_their_meta_says():
     for path, load in ((BUNDLED_GENERATOR, load_generator), (BUNDLED_EXPERT, load_expert)):
         meta = read_meta(path)
         assert meta["licence"].startswith("research") and meta["config"] == load(path).config.to_dict()
+        assert meta["steps"] > 0 and all(meta[key] for key in ("data", "data_digest", "losses"))
     assert BUNDLED_GENERATOR.stat().st_size + BUNDLED_EXPERT.stat().st_size <= 16_000_000
 
 
