@@ -283,7 +283,9 @@ def _losses(s) -> str:
     parts = [f"L1, the mouth weighted {s.mouth:g}x"]
     parts += [f"L1 of pixel differences, weight {s.edges:g}"] if s.edges else []
     parts += [f"L1 of colour without grey, weight {s.colour:g}"] if s.colour else []
-    parts += [f"the expert's choice among {s.choices} voices, weight {s.sync_weight:g}"] if s.sync_weight else []
+    sync = "-log of the expert's cosine" if s.sync_loss == "cosine" else f"the expert's choice among {s.choices} voices"
+    later = f", once it is below {s.sync_below:g} on held-out people" if s.sync_below else ""
+    parts += [f"{sync}, weight {s.sync_weight:g}{later}"] if s.sync_weight else []
     return "; ".join(parts)
 
 

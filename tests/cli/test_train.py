@@ -61,6 +61,20 @@ def test_an_expert_from_one_command(shards, tmp_path):
     assert (tmp_path / "judge" / "metrics.jsonl").read_text().splitlines() == lines
 
 
+def test_the_paper_s_chain_from_three_commands(shards, tmp_path):
+    """Official expert with its cosine loss, Wav2Lip without and with the discriminator, the public schedule of the sync loss."""
+    small = ("--steps", 1, "--set", "clips=2")
+    run("expert", shards, tmp_path / "expert", *small, "--set", "windows=4", "--set", "network=official", "--set", "width=2", "--set", "bce_share=1")  # fmt: skip
+    judge = tmp_path / "expert" / "expert.safetensors"
+    paper = ("--expert", judge, "--set", "frames=5", "--set", "sync_loss=cosine", "--set", "sync_below=0.75", "--set", "mouth=1")  # fmt: skip
+    run("generator", shards, tmp_path / "lips", *small, *paper, "--set", "sync_weight=0.01", "--width", 2)
+    start = tmp_path / "lips" / "lips.safetensors"
+    run("gan", shards, tmp_path / "gan", *small, *paper, "--set", "sync_weight=0.03", "--start-from", start, "--discriminator", 2)  # fmt: skip
+    meta = read_meta(tmp_path / "gan" / "gan.safetensors")
+    assert meta["started_from"] == file_digest(start) and "visual-quality discriminator, weight 0.07" in meta["losses"]
+    assert "-log of the expert's cosine, weight 0.03, once it is below 0.75 on held-out people" in meta["losses"]
+
+
 def test_speech2vid_in_bf16_with_accumulation(shards, tmp_path):
     run("speech2vid", shards, tmp_path / "s2v", "--steps", 1, "--set", "clips=2", "--set", "width=2", "--bf16", "--accumulate", 2)  # fmt: skip
     assert load_speaker(tmp_path / "s2v" / "s2v.safetensors").config.width == 2
