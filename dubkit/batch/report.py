@@ -67,7 +67,8 @@ def _row(unit: UnitStatus, source: UnitStatus) -> dict[str, Any]:
         "attempts": max(unit.attempts, source.attempts), "error": error if unit.state != "done" else "",
         "warnings": [*source.facts.get("warnings", []), *facts.get("warnings", [])],
         "film": facts.get("sent") or facts.get("film"),
-        **{key: sync.get(key) for key in ("lse_d", "lse_c", "av_offset")},
+        **{key: sync.get(key) for key in ("lse_d", "lse_c")},
+        "av_offset": sync.get("av_offset") if sync.get("halves_agree") else None,  # else it is chance
     }  # fmt: skip
 
 

@@ -94,10 +94,13 @@ def _score(pipeline: Pipeline, language: str, listener: Callable[[Event], None])
     """Lip sync of the finished film, on the faces that were given new lips; None where none of them is long enough."""
     from dubkit.evaluate.dub import evaluate_dub
 
+    def shown(done: float, total: float) -> None:
+        listener(Event("progress", "score", language, done, total))
+
     began = time.monotonic()
     listener(Event("start", "score", language))
     try:
-        return evaluate_dub(pipeline.store, pipeline.outcome(language).film, language)
+        return evaluate_dub(pipeline.store, pipeline.outcome(language).film, language, progress=shown)
     except InputError:
         return None
     finally:

@@ -98,24 +98,55 @@ def _keeping(faces: Iterable[Spoken], kept: list[Spoken], stride: int) -> Iterat
 def score_faces(faces: Iterable[Spoken], judge: Judge, name: str, official: bool = False) -> dict:
     """LSE-D, LSE-C and AV offset of all faces together, of each, and the mean cosine at ±15 frames. One face is held at a
     time. Raises InputError where there is none."""
-    curves, inner, accuracies, closes, each = [], [], [], [], []
-    for face in faces:
-        pair = judge(face)
-        curves.append(sync_curve(*pair, zeros_past_ends=official))
-        inner.append(inner_curve(*pair))
-        accuracies.append(in_and_out_accuracy(*pair))
-        closes.append(float("nan") if official else closing_in_silence([face]))
-        each.append({"track": face.track_id, "start": round(face.start, 3), **_numbers(curves[-1])})
-    if not each:
+    return together([judged(face, judge, official) for face in faces], name)
+
+
+def judged(face: Spoken, judge: Judge, official: bool = False) -> dict:
+    """What ``together`` must know of one face; a JSON value."""
+    pair = judge(face)
+    middle = len(pair[0]) // 2
+    halves = ([side[:middle] for side in pair], [side[middle:] for side in pair])
+    return {
+        "track": face.track_id,
+        "start": round(face.start, 3),
+        "curve": _plain(sync_curve(*pair, zeros_past_ends=official)),
+        "halves": [_plain(sync_curve(*half, zeros_past_ends=False)) for half in halves],
+        "inner": inner_curve(*pair).tolist(),
+        "accuracy": in_and_out_accuracy(*pair),
+        "closes": float("nan") if official else closing_in_silence([face]),
+    }
+
+
+def together(faces: Sequence[dict], name: str) -> dict:
+    """The scores of a film, ``name``, from its judged faces. ``halves_agree``: whether the best shift of the first halves of all
+    faces is, within a frame, that of the second halves. Where it is not, the AV offset says nothing: of stretches of 2 to
+    5 s with a voice that is not theirs, one in ten has halves that agree. Raises InputError where there is no face.
+    """
+    if not faces:
         raise InputError(f"{name} has no face that can be followed for {SHORTEST:.0f} s; there is nothing to judge")
+    curves = [_curve(face["curve"]) for face in faces]
+    first, second = (joined([_curve(face["halves"][half]) for face in faces]).score for half in (0, 1))
+    closes = [face["closes"] for face in faces]
     return {
         **_numbers(joined(curves)),
+        "halves_agree": abs(first.offset_frames - second.offset_frames) <= 1,
         "out_of_sync_share": share_out_of_sync(curves),
-        "in_out_accuracy": round(float(np.mean(accuracies)), 4),
+        "in_out_accuracy": round(float(np.mean([face["accuracy"] for face in faces])), 4),
         "closing_in_silence": None if np.isnan(closes).all() else round(float(np.nanmean(closes)), 4),
-        "cosine_over_shifts": [round(float(v), 4) for v in np.nanmean(inner, axis=0)],
-        "faces": each,
+        "cosine_over_shifts": [round(float(v), 4) for v in np.nanmean([face["inner"] for face in faces], axis=0)],
+        "faces": [
+            {"track": face["track"], "start": face["start"], **_numbers(curve)}
+            for face, curve in zip(faces, curves, strict=True)
+        ],
     }
+
+
+def _plain(curve: SyncCurve) -> list:
+    return [curve.distances.tolist(), curve.windows]
+
+
+def _curve(plain: list) -> SyncCurve:
+    return SyncCurve(np.array(plain[0], np.float32), plain[1])
 
 
 def faces_to_quantize(film: Path, count: int = 96) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from dubkit.cli.batch_live import LiveTable
 from dubkit.project.events import Event
 from tests.batch.test_ledger import run
 
-SYNC = {"lse_d": 1.1, "lse_c": 0.4, "av_offset": 0}
+SYNC = {"lse_d": 1.1, "lse_c": 0.4, "av_offset": -13, "halves_agree": False}
 DUB = {"film": "/f/a.es.mp4", "page": "/f/report.html", "lines": 9, "dubbed": 8, "undecided": 1, "frames_altered": 70,
        "loudness": -23.04, "scratch": 2000, "bytes": 1000, "warnings": ["line 3: too long by 0.4 s <cut>"]}  # fmt: skip
 
@@ -59,6 +59,16 @@ def test_the_report_has_a_row_for_every_dub(ledger, tmp_path):
     assert "2 of 4 dubs are done, 2 failed" in html
     assert "28.0 s" not in html
     assert "27.0 s of processor time" in html, "10 for the source, 8 for each dub, and 1 that failed"
+
+
+@pytest.mark.parametrize(("agree", "shown"), [(True, "-13"), (False, "")])
+def test_an_offset_that_is_chance_is_not_shown(ledger, tmp_path, monkeypatch, agree, shown):
+    monkeypatch.setitem(SYNC, "halves_agree", agree)
+    ledger.plan([Unit("a", language) for language in (SOURCE, "es")])
+    run(ledger, facts)
+    table, _ = write_batch_report(tmp_path / "c.toml", ledger)
+    (row,) = csv.DictReader(io.StringIO(table.read_text("utf-8-sig")))
+    assert (row["lse_c"], row["av_offset"]) == ("0.4", shown)
 
 
 def test_an_estimate_uses_what_was_measured(ledger, tmp_path):

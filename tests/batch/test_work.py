@@ -71,14 +71,14 @@ def test_the_score_of_a_film_without_a_face_is_none(pipeline, monkeypatch):
     pytest.importorskip("torch")
     said = []
 
-    def nobody(store, film, language):
+    def nobody(store, film, language, progress):
         raise InputError("no face")
 
     monkeypatch.setattr("dubkit.evaluate.dub.evaluate_dub", nobody)
     assert work._score(pipeline, "es", said.append) is None
-    monkeypatch.setattr("dubkit.evaluate.dub.evaluate_dub", lambda *a: {"lse_d": 1.0})
+    monkeypatch.setattr("dubkit.evaluate.dub.evaluate_dub", lambda *a, progress: progress(1, 2) or {"lse_d": 1.0})
     assert work._score(pipeline, "es", said.append) == {"lse_d": 1.0}
-    assert [event.kind for event in said] == ["start", "end", "start", "end"]
+    assert [event.kind for event in said] == ["start", "end", "start", "progress", "end"]
 
 
 def test_a_full_disk_is_said_before_the_work(tmp_path, monkeypatch):
