@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from dubkit.cli.common import err
@@ -21,6 +21,7 @@ from dubkit.errors import InputError
 
 MODES = ("auto", "table", "log", "json", "none")
 _ASK = 2.0  # seconds between questions to the ledger
+_IN_FRAMES = ("shots", "faces", "lips")  # stages that count frames
 
 
 @contextmanager
@@ -73,7 +74,7 @@ class LiveTable:
     catalogue: Path
     clock: object = time.monotonic
     _rows: dict[tuple, _Row] = field(default_factory=dict)
-    _said: list[str] = field(default_factory=list)
+    _said: list[Text] = field(default_factory=list)
     _next: float = 0.0
     _summary: str = ""
 
@@ -89,19 +90,26 @@ class LiveTable:
         elif event.kind in ("end", "failed", "retry"):
             self._rows.pop(key, None)
         if event.kind in ("failed", "retry"):
-            self._said = [*self._said, f"{task.title} [{task.language or 'source'}] {task.step}: {event.text}"][-5:]
+            said = f"{task.title} [{task.language or 'source'}] {task.step}: {event.text}"
+            self._said = [*self._said, Text(said, "red" if event.kind == "failed" else "yellow")][-5:]
 
     def render(self) -> Group:
-        table = Table("title", "language", "stage", "progress", "rate", "time left", box=None, pad_edge=False)
+        table = Table(Column("title", min_width=12), Column("language", no_wrap=True), Column("stage", no_wrap=True),
+                      Column("progress", min_width=10, max_width=24), Column("", justify="right", no_wrap=True),
+                      Column("rate", justify="right", no_wrap=True), Column("time left", justify="right", no_wrap=True),
+                      box=None, pad_edge=False)  # fmt: skip
         for (title, language, _, part), row in list(self._rows.items()):
-            stage = f"{row.stage} ({part})" if part else row.stage
             left = (row.total - row.done) / row.rate if row.rate and row.total else None
+            unit = "fps" if row.stage in _IN_FRAMES else "/s"
             table.add_row(
-                title, language or "(source)", stage,
-                ProgressBar(total=row.total or 1, completed=row.done, width=24) if row.total else Text("…", "dim"),
-                f"{row.rate:.1f}/s" if row.rate and row.total > 1 else "", _clock(left) if left is not None else "",
+                title, language or "source", f"{row.stage}, part {part}" if part else row.stage,
+                ProgressBar(total=row.total, completed=row.done) if row.total
+                else Text(f"since {_clock(self.clock() - row.began)}", "dim"),
+                f"{100 * row.done / row.total:.0f} %" if row.total else "",
+                f"{row.rate:.1f} {unit}" if row.rate and row.total > 1 else "",
+                _clock(left) if left is not None else "",
             )  # fmt: skip
-        return Group(table, *(Text(line, "red") for line in self._said), Text(self._whole(), "dim"))
+        return Group(table, *self._said, Text(self._whole(), "dim"))
 
     def _whole(self) -> str:
         began = self.clock()
@@ -121,7 +129,8 @@ def _ask(catalogue: Path) -> str:
     try:
         found = counts(ledger)
         left = estimate(ledger, lambda title: None).cpu
-        return "  ".join(f"{state} {count}" for state, count in found.items()) + f"  processor time left {_clock(left)}"
+        states = ", ".join(f"{count} {state}" for state, count in found.items() if count)
+        return f"{sum(found.values())} dubs: {states}; about {_clock(left)} of processor time left"
     finally:
         ledger.close()
 

@@ -7,13 +7,14 @@ engine asks for; all others stay the samples they are.
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from dubkit.digest import file_digest, value_digest
 from dubkit.engines import Engine, create
 from dubkit.errors import MediaError
 from dubkit.voice.tracks import RATE, Track, exactly, file_samples, file_track, write_track
@@ -45,13 +46,21 @@ SEPARATORS: Mapping[str, Engine] = {
 def separated(
     original: Path, channels: Sequence[int], output: Path, engine: str, model: str | None = None
 ) -> tuple[Path, str]:
-    """Writes the original without speech to ``output``; returns it and the engine's name."""
+    """The original without speech, in a file beside ``output`` whose name ends with the digest of what it is made of; that
+    file and the engine's name. It is made once; a killed run goes on with the part that it was at.
+    """
     separator: Separator = create("separator", SEPARATORS, engine, model=model)
     samples = file_samples(original)
     whole = file_track(original, samples)
-    groups = [channels[i : i + 2] for i in range(0, len(channels), 2)]
-    with tempfile.TemporaryDirectory(prefix="dubkit-separate-", dir=output.parent) as folder:
-        done = {tuple(group): _separate(original, group, samples, separator, Path(folder)) for group in groups}
+    groups = [tuple(channels[i : i + 2]) for i in range(0, len(channels), 2)]
+    digest = value_digest([file_digest(original), groups, engine, model, separator.part])[:16]
+    output = output.with_stem(f"{output.stem}-{digest}")
+    parts = output.with_suffix("")
+    for other in output.parent.glob(f"{output.stem[:-16]}*"):
+        if other not in (output, parts):  # of other sound or another engine
+            shutil.rmtree(other) if other.is_dir() else other.unlink()
+    if not output.is_file():
+        done = {group: _separate(original, group, samples, separator, parts) for group in groups}
 
         def walk() -> Iterator[np.ndarray]:
             walks = {group: track.walk() for group, track in done.items()}
@@ -62,6 +71,7 @@ def separated(
                 yield result
 
         write_track(output, Track(whole.channels, samples, walk))
+    shutil.rmtree(parts, ignore_errors=True)
     return output, separator.name
 
 
@@ -69,17 +79,18 @@ def _separate(original: Path, group: Sequence[int], samples: int, separator: Sep
     """Some channels, part by part; two parts fade into each other where they overlap."""
     name, parts, part = "-".join(map(str, group)), [], round(separator.part * RATE)
     for start in range(0, max(1, samples - OVERLAP), part - OVERLAP):
-        length = min(part, samples - start)
-        source, result = folder / f"{name}-{start}.in.wav", folder / f"{name}-{start}.flac"
+        length, result = min(part, samples - start), folder / f"{name}-{start}.flac"
+        parts.append((start, length, result))
+        if result.is_file():
+            continue
         track = file_track(original, length, shift=-start)
         chosen = Track(len(group), length, lambda t=track: (block[list(group)] for block in t.walk()))
-        write_track(source.with_suffix(".flac"), chosen)
-        separator.without_speech(source.with_suffix(".flac"), folder / "out.wav")
+        write_track(folder / "in.flac", chosen)
+        separator.without_speech(folder / "in.flac", folder / "out.wav")
         given = file_samples(folder / "out.wav")
         if abs(given - length) > RATE // 100:
             raise MediaError(f"{separator.name} gave {given} samples for {length}")
         write_track(result, _in_channels(file_track(folder / "out.wav", length), len(group)))
-        parts.append((start, length, result))
 
     def walk() -> Iterator[np.ndarray]:
         held = np.zeros((len(group), 0), np.float32)

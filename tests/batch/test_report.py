@@ -103,7 +103,7 @@ def test_the_live_table_shows_progress_rate_and_time_left(tmp_path):
         return console.export_text()
 
     text = shown()
-    for word in ("a film", "es", "lips (2)", "10.0/s", "1:30"):
+    for word in ("a film", "es", "lips, part 2", "55 %", "10.0 fps", "1:30"):
         assert word in text
     table(task, Event("failed", "lips", "es", text="no disk"))
     text = shown()

@@ -11,7 +11,8 @@ from dubkit.voice import mix, separate
 from dubkit.voice.background import choose_background
 from dubkit.voice.levels import Original
 from dubkit.voice.loudness import channel_energies
-from dubkit.voice.tracks import LAYOUTS, RATE, Track, clips_track, file_track
+from dubkit.voice.tracks import LAYOUTS, RATE, Track, clips_track, file_samples, file_track
+from tests.fakes.voices import TenthSeparator
 from tests.voice.conftest import SmallFilm, babble, read
 from tests.voice.test_loudness import track_of
 
@@ -125,6 +126,41 @@ def test_separation_takes_only_the_channels_with_dialogue_part_by_part(film: Sma
     before, after = read(original), whole(found.track)
     assert np.array_equal(after[[0, 1, 3, 4, 5]], before[[0, 1, 3, 4, 5]])
     assert np.allclose(after[2], 0.1 * before[2], atol=1e-6)
+
+
+def test_a_killed_separation_goes_on_with_its_part_and_is_made_once(film: SmallFilm, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(separate, "SEPARATORS", {"tenth": Engine("tests.fakes.voices:TenthSeparator")})
+    monkeypatch.setattr(TenthSeparator, "part", 4.0)
+    monkeypatch.setattr(separate, "OVERLAP", RATE)
+    original, heard, kill = film.write("o.wav", film.effects(2)), [], [None]
+    tenth = TenthSeparator.without_speech
+
+    def without_speech(self, mix, output):
+        if len(heard) == kill[0]:
+            raise KeyboardInterrupt
+        heard.append(file_samples(mix))
+        tenth(self, mix, output)
+
+    monkeypatch.setattr(TenthSeparator, "without_speech", without_speech)
+
+    def made(folder):
+        folder.mkdir(exist_ok=True)
+        path, _ = separate.separated(original, [0, 1], folder / "separated.flac", "tenth")
+        assert [path] == list(folder.iterdir()), "no scratch is left"
+        return path
+
+    before, everything = made(tmp_path / "whole"), list(heard)
+    assert len(everything) > 2
+    heard.clear()
+    kill[0] = 2
+    with pytest.raises(KeyboardInterrupt):
+        made(tmp_path / "killed")
+    kill[0] = None
+    path = made(tmp_path / "killed")
+    assert heard == everything and path.read_bytes() == before.read_bytes()
+    assert made(tmp_path / "killed") == path and heard == everything, "another line of the dub: it is not made again"
+    film.write("o.wav", 0.5 * film.effects(2))
+    assert made(tmp_path / "killed") != path
 
 
 def test_silence_is_as_long_as_asked() -> None:
