@@ -22,6 +22,12 @@ _HEAD = {
     "av_offset": "AV offset", "loudness": "LUFS", "wall": "wall", "compute": "compute", "source_wall": "wall, source",
     "source_compute": "compute, source", "frames_altered": "frames altered",
 }  # fmt: skip
+_BELOW = ("error", "warnings")  # sentences: on the page they stand under their row
+_NOTE = (
+    "LSE-D (lower is better), LSE-C (higher is better) and AV offset (frames of 40 ms; only where both halves of the faces agree "
+    "on it) are measured on the faces that were given new lips. The source side of a title is worked on once; what it took "
+    "stands beside each of its dubs."
+)
 _TIMES = ("wall", "compute", "source_wall", "source_compute", "duration")
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; }
@@ -30,7 +36,8 @@ h1 { font-size: 1.4rem; margin-bottom: 0; } p { margin-top: .2rem; opacity: .8; 
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; }
 th { border-bottom: 2px solid var(--line); font-weight: 600; } tr + tr td { border-top: 1px solid var(--soft); }
 td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } th.n { text-align: right; }
-td.title { white-space: nowrap; } .failed { color: #c33; } .waiting, .running { opacity: .6; } .wide { min-width: 16rem; overflow-wrap: anywhere; }
+td.title, td.film { white-space: nowrap; } tr.below td { border-top: none; padding-top: 0; overflow-wrap: anywhere; }
+.failed { color: #c33; } .waiting, .running { opacity: .6; } tr.warnings { color: #a60; }
 """
 
 
@@ -78,9 +85,12 @@ def _page(catalogue: Path, rows: list[dict[str, Any]], folder: Path) -> str:
     compute = sum(row["compute"] for row in rows) + sum(
         {row["title"]: row["source_compute"] for row in rows}.values()
     )  # the source side once
-    shown = [key for key in COLUMNS if any(row.get(key) not in (None, "", []) for row in rows)]
+    left_out = {*_BELOW} if any(row["attempts"] > 1 for row in rows) else {*_BELOW, "attempts"}
+    shown = [k for k in COLUMNS if k not in left_out and any(row.get(k) not in (None, "", []) for row in rows)]
     head = "".join(f"<th{_class(key)}>{_HEAD.get(key, key)}</th>" for key in shown)
-    body = "".join(f'<tr class="{row["state"]}">{_cells(row, shown, folder)}</tr>' for row in rows)
+    body = "".join(
+        f'<tr class="{row["state"]}">{_cells(row, shown, folder)}</tr>{_below(row, len(shown))}' for row in rows
+    )
     said = (
         f"{done} of {len(rows)} dubs are done{f', {failed} failed' if failed else ''}. "
         f"{_time(films)} of dubbed film, {_time(compute)} of processor time."
@@ -88,14 +98,22 @@ def _page(catalogue: Path, rows: list[dict[str, Any]], folder: Path) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{escape(catalogue.name)}</title><style>{_STYLE}</style><h1>{escape(catalogue.name)}</h1><p>{said}</p>"
-        f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div></html>\n'
+        f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div><p>{_NOTE}</p></html>\n'
     )
 
 
 def _class(key: str) -> str:
-    words = {"title": "title", "warnings": "wide", "error": "wide"}
-    number = key not in ("title", "language", "state", "warnings", "error", "film")
-    return f' class="{words.get(key, "n" if number else "")}"'
+    return f' class="{key}"' if key in ("title", "language", "state", "film") else ' class="n"'
+
+
+def _below(row: dict[str, Any], columns: int) -> str:
+    said = {"error": [row["error"]] if row["error"] else [], "warnings": row["warnings"]}
+    return "".join(
+        f'<tr class="below {"failed" if key == "error" else key}"><td></td><td colspan="{columns - 1}">'
+        f"{'<br>'.join(escape(str(text)) for text in said[key])}</td></tr>"
+        for key in _BELOW
+        if said[key]
+    )
 
 
 def _cells(row: dict[str, Any], shown: list[str], folder: Path) -> str:
@@ -111,8 +129,6 @@ def _cell(key: str, row: dict[str, Any], folder: Path) -> str:
     if key == "film":
         name = str(value).replace(os.sep, "/").rpartition("/")[2]
         return escape(str(value)) if "://" in str(value) else _link(str(value), name, folder)
-    if key == "warnings":
-        return "<br>".join(escape(str(warning)) for warning in value)
     if key in _TIMES:
         return _time(value)
     return escape(f"{value:.2f}" if isinstance(value, float) else str(value))
