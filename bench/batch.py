@@ -1,12 +1,14 @@
 """Batches, measured: what a pool of workers brings over one title after another, and how large a catalogue may be.
 
-    python bench/batch.py throughput [--titles 4] [--demo FOLDER] [--listen]   # one by one, local 1 and 2, Ray 1 and 2
+    python bench/batch.py throughput [--titles 4] [--times 1] [--demo FOLDER] [--listen]   # one by one, local 1 and 2, Ray 1 and 2
     python bench/batch.py large [--titles 10000] [--languages 20]              # plan and status of a simulated catalogue
 
 ``throughput`` dubs short pieces of the demo film (and of ``../shared/media/film_a.mp4`` where that is) into two languages,
-again for each way of running. Without ``--listen`` who speaks when is given, so that the diarizer's and WhisperX's start-up
-does not hide the rest. "idle/title" is the time in which a worker had no task, start-up included, summed over the workers: with one
-worker it is what starting and scheduling cost a title. ``large`` makes a catalogue of empty files, plans it and asks for its status as the commands do.
+again for each way of running; ``--times`` makes the catalogue so much longer, of the same films under other names. Without
+``--listen`` who speaks when is given, so that the diarizer's and WhisperX's start-up does not hide the rest. "start" is the time until the first step begins, "work" from there to the end of the last. "speed" and "per
+worker" compare "work" with that of the first way, so that a cluster that starts slowly is seen apart (one by one, every title
+pays its own start). "idle/title" is the time of "work" in which a worker had no task, summed over the workers: with one
+worker it is what scheduling costs a title. ``large`` makes a catalogue of empty files, plans it and asks for its status as the commands do.
 """
 
 from __future__ import annotations
@@ -71,11 +73,11 @@ class Watcher:
 
 def timed(command: list[str]) -> dict:
     """Runs a command: wall and CPU seconds, memory, and the source-side stages that ran, by title."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.time()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     watcher = Watcher(process.pid)
     said, errors = process.communicate()
-    after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - began
+    after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.time() - began
     worker, others = watcher.end()
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{errors[-3000:]}")
@@ -83,8 +85,13 @@ def timed(command: list[str]) -> dict:
     ran = Counter(
         (e.get("title"), e["stage"]) for e in events if e["kind"] == "end" and not e["language"] and not e.get("part")
     )
+    steps = [e["time"] for e in events if e["kind"] in ("start", "end", "fresh") and "time" in e] or [
+        began,
+        began + wall,
+    ]
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"wall": wall, "cpu": cpu, "worker": worker, "others": others, "source": max(ran.values(), default=0)}
+    return {"wall": wall, "start": min(steps) - began, "work": max(steps) - min(steps), "cpu": cpu, "worker": worker,
+            "others": others, "source": max(ran.values(), default=0)}  # fmt: skip
 
 
 def throughput(arguments: argparse.Namespace) -> None:
@@ -98,23 +105,28 @@ def throughput(arguments: argparse.Namespace) -> None:
         shared = Path(os.environ.get("DUBKIT_SHARED", ROOT.parent / "shared")) / "media"
         film_a = shared if (shared / "film_a.mp4").exists() and arguments.titles > 1 else None
         given = Path(scratch) / "given"
-        make_catalogue(given, demo, film_a, arguments.titles, listen=[*WINDOWS, "film a"] if arguments.listen else ())
-        print(
-            f"{arguments.titles} titles, 2 languages each; machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+        path = make_catalogue(
+            given, demo, film_a, arguments.titles, listen=[*WINDOWS, "film a"] if arguments.listen else ()
         )
-        print(
-            f"{'way':<16}{'wall s':>8}{'CPU s':>8}{'speed':>7}{'per worker':>11}{'idle/title':>15}{'worker MiB':>11}{'other MiB':>10}{'source':>7}"
-        )
+        head, *titles = path.read_text().split("[[title]]")
+        again = [title.replace('"\n', f' {n}"\n', 1) for n in range(2, arguments.times + 1) for title in titles]
+        path.write_text("[[title]]".join([head, *titles, *again]))
+        count = len(titles) + len(again)
+        print(f"{count} titles, 2 languages each; machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+        print(f"{'way':<16}{'wall s':>8}{'start s':>8}{'work s':>8}{'CPU s':>8}{'speed':>7}{'per worker':>11}"
+              f"{'idle/title':>11}{'worker MiB':>11}{'other MiB':>10}{'source':>7}")  # fmt: skip
         first = None
         for way in arguments.ways:
             folder = Path(shutil.copytree(given, Path(scratch) / way.replace(" ", "-")))
             found, lost, workers = one_way(way, folder / "catalogue.toml")
-            first = first or found["wall"]
+            spent = found["wall" if way == "one by one" else "work"]
+            first = first or spent
             films = len(list((folder / "dubbed").iterdir()))
-            assert films == 2 * arguments.titles, f"{way}: {films} films"
-            speed = first / found["wall"]
-            overhead = f"{lost / arguments.titles:.2f} s" if lost is not None else ""
-            print(f"{way:<16}{found['wall']:>8.1f}{found['cpu']:>8.1f}{speed:>7.2f}{speed / workers:>11.2f}{overhead:>15}"
+            assert films == 2 * count, f"{way}: {films} films"
+            speed = first / spent
+            overhead = f"{lost / count:.2f} s" if lost is not None else ""
+            print(f"{way:<16}{found['wall']:>8.1f}{found['start']:>8.1f}{found['work']:>8.1f}{found['cpu']:>8.1f}"
+                  f"{speed:>7.2f}{speed / workers:>11.2f}{overhead:>11}"
                   f"{found['worker']:>11.0f}{found['others']:>10.0f}{found['source']:>7}", flush=True)  # fmt: skip
 
 
@@ -144,7 +156,7 @@ def one_way(way: str, catalogue: Path) -> tuple[dict, float | None, int]:
     ledger = open_ledger(catalogue)
     busy = sum(unit.wall for unit in status.units(ledger))
     ledger.close()
-    return found, int(workers) * found["wall"] - busy, int(workers)
+    return found, int(workers) * found["work"] - busy, int(workers)
 
 
 # ---------------------------------------------------------------------------------------------------------------- large
@@ -184,6 +196,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     found = commands.add_parser("throughput")
     found.add_argument("--titles", type=int, default=4, choices=range(1, 7))
+    found.add_argument("--times", type=int, default=1, help="every title so many times, under names of its own")
     found.add_argument("--demo", type=Path, help="folder of a demo that was made before")
     found.add_argument("--listen", action="store_true", help="diarize and transcribe as well")
     found.add_argument("--ways", nargs="+", default=["one by one", "local 1", "local 2", "ray 1", "ray 2"])

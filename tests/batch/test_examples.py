@@ -52,3 +52,23 @@ def test_dub_a_catalogue(tmp_path, capsys, monkeypatch):
     assert "corrupt [source] prepare: failed this is not a film" in said
     path.write_text("title,film,language,dialogue\na,a.mp4,es,a.flac\n")
     assert example("dub_a_catalogue").main(path, 1)
+
+
+def test_what_docs_batch_shows(ran, capsys, monkeypatch):  # noqa: F811
+    from dubkit.project import pipeline
+
+    folder, log = ran
+    text = (EXAMPLES.parent / "docs" / "batch.md").read_text("utf-8")
+    (code,) = text.partition("## From Python")[2].split("```python\n")[1:2]
+    outcome = pipeline.Outcome("es", folder / "film.es.mp4", folder / "report.html")
+    monkeypatch.setattr(pipeline.Pipeline, "outcome", lambda self, language: outcome)
+    monkeypatch.setattr(dubkit, "run_catalogue", partial(batch.run_catalogue, work=work), raising=False)
+    monkeypatch.chdir(folder)
+    (folder / "catalogue.toml").write_text(
+        'schema = "dubkit.catalogue/1"\n[[title]]\ntitle = "corrupt"\nfilm = "film.mp4"\ntarget.es.dialogue = "es.flac"\n'
+    )
+    exec(compile(code.partition("```")[0], "docs/batch.md", "exec"), {"__name__": "docs"})
+    said = capsys.readouterr().out
+    assert ("c", "es") in log and ("c", "fr") not in log
+    assert f"{outcome.film} {outcome.report}\nfilm " in said
+    assert "corrupt (source) prepare this is not a film" in said

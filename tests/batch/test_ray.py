@@ -81,11 +81,14 @@ def cluster():
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "PYTHONUNBUFFERED": "1",
     }
-    head = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                            start_new_session=True)  # fmt: skip
-    said = ""
-    while "runtime started" not in said and (line := head.stdout.readline()):
-        said += line
+    for _ in range(3):  # a start has 15 s, fixed in Ray, which a busy machine misses
+        head, said = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                      text=True, start_new_session=True), ""  # fmt: skip
+        while "runtime started" not in said and (line := head.stdout.readline()):
+            said += line
+        if "runtime started" in said:
+            break
+        head.wait()
     assert "runtime started" in said, said
     yield f"127.0.0.1:{port}", environment
     head.terminate()
