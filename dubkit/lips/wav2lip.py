@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from dubkit.errors import EngineUnavailable, SettingsError
+from dubkit.lips.cpu_layers import for_cpu
 from dubkit.lips.lower import LowerHalf, folded
 from dubkit.lips.models.wav2lip import Wav2Lip
 
@@ -39,6 +40,8 @@ class TorchWav2Lip:
         self.size, self.batch = model.config.size, settings.batch_size or default
         self.about = {"engine": "wav2lip", "device": str(self.device), "precision": self.precision, **(about or {})}
         self._faces = FaceToFace(model, PRECISIONS[self.precision], in_place=own).to(self.device)
+        if (self.device.type, self.precision) == ("cpu", "fp32"):
+            for_cpu(self._faces)
         self._graph = _CudaGraph(self._faces, self.batch) if self.device.type == "cuda" else None
 
     def generate(self, windows: np.ndarray, crops: np.ndarray, references: np.ndarray) -> np.ndarray:
