@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from dubkit.lips.cpu_layers import for_cpu
 from dubkit.lips.lower import folded
 from dubkit.lips.models.loading import load_generator
 from dubkit.lips.models.wav2lip import Wav2Lip
@@ -80,8 +81,9 @@ class Reference:
 class ChannelsLast(Reference):
     """Batch norms folded, channels last, whole face."""
 
-    def __init__(self, model: Wav2Lip, dtype: torch.dtype = torch.float32):
-        super().__init__(folded(model).to(dtype).to(memory_format=torch.channels_last), dtype)
+    def __init__(self, model: Wav2Lip, dtype: torch.dtype = torch.float32, faster: bool = False):
+        own = folded(model).to(dtype).to(memory_format=torch.channels_last)
+        super().__init__(for_cpu(own) if faster else own, dtype)
 
     def __call__(self, windows: np.ndarray, crops: np.ndarray) -> np.ndarray:
         bgr = torch.from_numpy(crops).permute(0, 3, 1, 2).flip(1).to(self.dtype) / 255
@@ -96,6 +98,8 @@ class Ours:
 
     def __init__(self, model: Wav2Lip, dtype: torch.dtype):
         self.faces = FaceToFace(model, dtype)
+        if dtype == torch.float32:
+            for_cpu(self.faces)
 
     def __call__(self, windows: np.ndarray, crops: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
@@ -120,6 +124,7 @@ class OpenVino:
 def _variants(model: Wav2Lip, batch: int, windows: np.ndarray, crops: np.ndarray) -> dict[str, tuple]:
     found = {
         f"folded, channels last, batch {batch}": (ChannelsLast(model), batch, "whole face"),
+        f"the same with cpu_layers.py, batch {batch}": (ChannelsLast(model, faster=True), batch, "whole face"),
         f"engine wav2lip fp32, lower half, batch {batch}": (Ours(model, torch.float32), batch, "lower half"),
     }
     if cpu_has_bf16():
