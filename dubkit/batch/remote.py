@@ -87,3 +87,7 @@ def _store(address: str) -> Iterator[tuple[object, str]]:
         if "Protocol not known" in str(error):
             raise ProjectError(f"no file system is known for {scheme}:// ({address})") from error
         raise
+    except Exception as error:  # each package has classes of its own; a line that is down may be up again soon
+        if any(word in kind.__name__ for kind in type(error).__mro__ for word in ("Connection", "Timeout")):
+            raise StorageError(f"{address} cannot be reached: {error}") from error
+        raise

@@ -4,9 +4,9 @@ import fsspec
 import pytest
 
 from dubkit.batch import remote
-from dubkit.batch.base import Job
+from dubkit.batch.base import Job, passes
 from dubkit.batch.ledger import Task
-from dubkit.errors import EngineUnavailable, ProjectError
+from dubkit.errors import EngineUnavailable, ProjectError, StorageError
 
 
 @pytest.fixture
@@ -53,6 +53,24 @@ def test_errors_by_name(store, tmp_path):
     except ImportError:
         with pytest.raises(EngineUnavailable, match="pip install adlfs"):
             remote.download("az://a/b", tmp_path / "x")
+
+
+def test_a_store_that_does_not_answer_may_answer_later(store, tmp_path, monkeypatch):
+    class EndpointConnectionError(Exception):
+        """As botocore's: no OSError."""
+
+    class NoCredentialsError(Exception):
+        pass
+
+    for kind, wanted in ((EndpointConnectionError, StorageError), (NoCredentialsError, NoCredentialsError)):
+
+        def ukey(self, path, kind=kind):
+            raise kind("no")
+
+        monkeypatch.setattr(type(store), "ukey", ukey)
+        with pytest.raises(wanted) as found:
+            remote.download("memory://vault/film.mp4", tmp_path / "x")
+        assert passes(found.value) is (wanted is StorageError)
 
 
 @pytest.mark.parametrize("where", ["memory", "file"])
