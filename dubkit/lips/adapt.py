@@ -137,7 +137,8 @@ class _Actor:
         trained = sum(map(len, seen))
         if trained < FEWEST_SEEN or len(held_firsts) < FEWEST_HELD:
             raise InputError(f"{at} frames in {len(footage)} stretches are too few to adapt to an actor: {trained} to train on "
-                             f"({FEWEST_SEEN} needed), {len(held)} to hold back")  # fmt: skip
+                             f"({FEWEST_SEEN} needed), {len(held)} to hold back, in which {len(held_firsts)} windows of "
+                             f"{FRAMES} begin ({FEWEST_HELD} needed)")  # fmt: skip
         heard = np.concatenate([frame_windows(p.mel, range(len(p.crops)), _RATE) for p in footage])
         stacks = np.concatenate([windows(p.mel, (f * 80 // 25 for f in range(len(p.crops)))) for p in footage])
         tensors = (torch.from_numpy(np.concatenate([p.crops for p in footage])), torch.from_numpy(heard),

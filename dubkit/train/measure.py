@@ -106,7 +106,7 @@ def picture_table(models: dict[str, Speaker | None], data: TalkingFaces, clips: 
 
 
 def fid_table(
-    painters: dict[str, Painter], data: TalkingFaces, drawn: list[Pair], inception: Path, pictures: int = 240
+    painters: dict[str, Painter], data: TalkingFaces, drawn: list[Pair], inception: Path, pictures: int = 160
 ) -> dict[str, dict]:
     """For each painter, FID of ``pictures`` crops of the drawn pairs from as many real ones of the same people's other clips:
     untouched pictures are not 0, but what two piles of real ones are apart. So few bias FID upwards, all rows alike."""
