@@ -44,8 +44,8 @@ class Title(Table):
     language: str | None = Field(None, description="source language; none: the catalogue's")
     preset: str | None = None
     priority: int = Field(0, description="higher runs first")
-    target: dict[str, Target] = {}
-    settings: dict[str, dict[str, Any]] = {}
+    target: dict[str, Target] = Field(default_factory=dict)
+    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _film_or_project(self) -> Title:

@@ -52,14 +52,21 @@ def estimate(ledger: Ledger, film_of: Callable[[str], Path | None]) -> Estimate:
     lengths, assumed, unreadable = _lengths(ledger, film_of)
     there = [seconds for seconds in lengths.values() if seconds]
     usual = sum(there) / len(there) if there else ASSUMED
-    sides = _count(ledger, "SELECT language != '', source, count(*) FROM unit GROUP BY source, language != ''")
+    units = dict(ledger.db.execute("SELECT source, count(*) FROM unit GROUP BY source"))  # a source side and its dubs
     done = _count(ledger, "SELECT t.step, u.source, count(*) FROM task t JOIN unit u ON u.id = t.unit "
                           "WHERE t.part = 0 AND t.state = 'done' GROUP BY t.step, u.source")  # fmt: skip
 
     def whole(counted: dict[int, int]) -> tuple[int, float]:
         return sum(counted.values()), sum(count * lengths.get(source, usual) for source, count in counted.items())
 
-    rates, rows, all_of = history(ledger), [], [whole(sides[False]), whole(sides[True])]
+    rates, rows, all_of = (
+        history(ledger),
+        [],
+        [
+            whole(dict.fromkeys(units, 1)),
+            whole({source: count - 1 for source, count in units.items()}),
+        ],
+    )
     for number, step in enumerate(STEPS):
         (count, film), (ready, behind) = all_of[step.per_language], whole(done[number])
         left = max(0.0, film - behind) if count > ready else 0.0

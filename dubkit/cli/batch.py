@@ -21,7 +21,9 @@ class _RunByDefault(typer.core.TyperGroup):
 
 
 app = typer.Typer(
-    cls=_RunByDefault, help="Dub a catalogue (TOML or CSV) of titles into many languages.", no_args_is_help=True
+    cls=_RunByDefault,
+    help="Dub a catalogue (TOML or CSV) of titles into many languages: dubkit batch CATALOGUE.",
+    no_args_is_help=True,
 )
 _Catalogue = Annotated[Path, typer.Argument(help="The catalogue, TOML or CSV.", show_default=False)]
 STYLE = {"done": "green", "failed": "red", "running": "cyan", "waiting": "dim"}
