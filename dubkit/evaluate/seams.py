@@ -7,7 +7,7 @@ Everything is measured on luma in the frame's own code values, scaled to 8 bits.
 * ``tremble``: mean absolute change from frame to frame of the result over that of the source, where the mask covers skin
   that the new lips left nearly alone. Above 1 the picture is more restless than the film; 1.1 is the limit.
 * ``edge_step``: where a job fades in or out, the largest mean change of what was added to the film from one frame to the next,
-  over the mean of that in its inner frames. A pop at a job's edge is more than the mouth's own movement: well above 1.
+  over what only one in twenty of its inner frames exceeds. A pop at a job's edge is more than the mouth's own movement: above 1.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def measure(frames: Iterable[Frame], result: LipResult, compose: Callable[[Frame
             edge_steps.append(float(np.abs(added[covered]).mean()))
         last, added_before = (before, after), added
     ratio = sum(result_moves) / max(sum(film_moves), 1e-6) if film_moves else 1.0
-    edge_step = max(edge_steps) / max(float(np.mean(inner_steps)), 1e-6) if inner_steps else 0.0
+    edge_step = max(edge_steps) / max(float(np.percentile(inner_steps, 95)), 1e-6) if inner_steps else 0.0
     return Seams(outside, float(np.mean(ring)) if ring else 0.0, float(ratio), edge_step)
 
 

@@ -16,12 +16,12 @@ from dubkit.lips.colours import ActorsColours
 from dubkit.lips.crops import smoothed
 
 MATCH_SMOOTHING = 4.0  # frames
-KEEP_BELOW, CHANGE_ABOVE = 2.0, 9.0
+KEEP_BELOW, CHANGE_ABOVE = 4.0, 12.0
 """Levels of 255: a painted pixel that differs by less stays the source's, one that differs by more is the network's."""
 
 _BLOCK = 32  # frames in work at once
-_MOVED_SMOOTHING = 1.0  # frames
-_MOVED_REACH = 3  # frames to either side that the smoothing sees
+_MOVED_SMOOTHING = 2.0  # frames
+_MOVED_REACH = 6  # frames to either side that the smoothing sees
 _OUTLIER = 18.0  # levels by which a ring pixel may differ from the ring's median and still count for the colour
 
 

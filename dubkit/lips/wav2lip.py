@@ -17,6 +17,7 @@ from dubkit.errors import EngineUnavailable, SettingsError
 from dubkit.lips.cpu_layers import for_cpu
 from dubkit.lips.lower import LowerHalf, folded
 from dubkit.lips.models.wav2lip import Wav2Lip
+from dubkit.memory import keeping_freed
 
 if TYPE_CHECKING:
     from dubkit.settings import LipsSettings
@@ -45,7 +46,7 @@ class TorchWav2Lip:
         self._graph = _CudaGraph(self._faces, self.batch) if self.device.type == "cuda" else None
 
     def generate(self, windows: np.ndarray, crops: np.ndarray, references: np.ndarray) -> np.ndarray:
-        with _out_of_memory_is_memory_error(), torch.inference_mode():
+        with keeping_freed(), _out_of_memory_is_memory_error(), torch.inference_mode():
             given = tuple(torch.from_numpy(array) for array in (windows, crops, references))
             if self._graph is not None:
                 return self._graph(*given).numpy()

@@ -360,7 +360,7 @@ STAGES: tuple[Stage, ...] = (
         render,
         ("ingest", "shots", "voice", "lips"),
         ("render",),
-        version="2",
+        version="3",
         per_language=True,
         part=_later("rendering", "make_some_pieces"),
         files=reads.spoken_subtitles,
