@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from dubkit.memory import give_back_freed
+from dubkit import memory
+from dubkit.memory import give_back_freed, keeping_freed
 
 HELD = """
 import sys
@@ -37,3 +38,41 @@ def test_blocks_are_given_back():
 @pytest.mark.skipif(sys.platform.startswith("linux"), reason="elsewhere than on Linux")
 def test_elsewhere_nothing_is_done():
     assert give_back_freed() is False
+
+
+def test_a_network_at_work_keeps_its_blocks(monkeypatch):
+    """Inside, and in a program that gives back at all; a library's process is left as it is."""
+    said = []
+    monkeypatch.setattr(memory, "_set", lambda mapped, trimmed: said.append(mapped) or True)
+    monkeypatch.setattr(memory, "_giving_back", False)
+    with keeping_freed():
+        pass
+    assert not said
+    give_back_freed()
+    with pytest.raises(ZeroDivisionError), keeping_freed():
+        said.append("at work")
+        raise ZeroDivisionError
+    assert said == [512 * 1024, 32 * 2**20, "at work", 512 * 1024]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a choice of glibc")
+def test_kept_blocks_cost_no_pages():
+    """A block that is freed and taken again is the same memory; without, each one is new from the system."""
+    code = """
+import resource, sys
+from dubkit.memory import give_back_freed, keeping_freed
+give_back_freed()
+def faults(times=50):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(times):
+        bytearray(4_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+anew = faults()
+with keeping_freed():
+    faults(2)
+    kept = faults()
+print(anew, kept, faults())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    anew, kept, after = map(int, done.stdout.split())
+    assert kept * 10 < anew and after * 2 > anew

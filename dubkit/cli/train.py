@@ -14,7 +14,15 @@ from typing import Annotated, Any
 
 import typer
 
+from dubkit.memory import keeping_freed
+
 app = typer.Typer(help="Train and measure the networks of the lips.", no_args_is_help=True)
+
+
+@app.callback()
+def training(context: typer.Context) -> None:
+    context.with_resource(keeping_freed())
+
 
 Shards = Annotated[Path, typer.Argument(help="Folder of shards, from `dubkit train prepare`.", show_default=False)]
 RunFolder = Annotated[Path, typer.Argument(help="Folder of the run; the same folder goes on.", show_default=False)]

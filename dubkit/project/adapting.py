@@ -16,6 +16,7 @@ import numpy as np
 
 from dubkit.digest import value_digest
 from dubkit.errors import InputError
+from dubkit.memory import keeping_freed
 from dubkit.project import artefacts
 from dubkit.timing import frames_covering, seconds_at
 from dubkit.types import Character, FaceTrack, FrameRange
@@ -112,7 +113,8 @@ def _try(work: Work, character: Character, tracks: Mapping[str, FaceTrack], read
         weights = work.folder / f"{key}.safetensors"
         try:
             footage = [_footage(work, reader, track, frames, model.config.size) for track, frames in places]
-            model, told = adapt(model, load_expert(), footage, steps=STEPS[layers], layers=layers, device=device)
+            with keeping_freed():
+                model, told = adapt(model, load_expert(), footage, steps=STEPS[layers], layers=layers, device=device)
             figures, kept, reason = asdict(told), told.kept, told.reason
             artefacts.write_json(seconds_file(work.folder, key), figures.pop("seconds"), float)
         except InputError as error:  # too little of this actor is no failure of the film
