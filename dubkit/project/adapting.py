@@ -47,11 +47,12 @@ class Tried:
 
 def make_adapted(work: Work) -> list[Path]:
     """``adapt.json`` and the weights that were kept; what was tried before on the same footage is not tried again."""
-    from dubkit.lips.wav2lip import choose_device
     from dubkit.media.reader import FrameReader
 
     wanted, device = work.settings.lips.adapt, "cpu"
     if wanted != "off":
+        from dubkit.lips.wav2lip import choose_device  # brings torch
+
         device = choose_device(work.settings.lips.device).type
         if wanted == "auto" and device != "cuda":
             work.say(
