@@ -10,8 +10,15 @@ import typer
 from rich.table import Table
 
 from dubkit.cli.common import out
+from dubkit.memory import keeping_freed
 
 app = typer.Typer(help="Measure a result against a truth.", no_args_is_help=True)
+
+
+@app.callback()
+def measuring(context: typer.Context) -> None:
+    context.with_resource(keeping_freed())
+
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
