@@ -36,6 +36,9 @@ from dubkit.types import FaceTrack, FrameRange, Media, Segment, Shot
 
 FRAMES = 5
 SHORTEST = 2.0  # seconds
+CLEAR = {False: 0.04, True: 1.5}
+"""LSE-C from which on a face of a real film is taken to speak: of the project's expert (film_a: speakers 0.08 and more, listeners
+below 0.03), and of the official SyncNet (a choice; its weights were not at hand)."""
 _BATCH = 32
 
 
@@ -60,23 +63,25 @@ def evaluate_lips(result: Path, reference: Path | None = None, *, weights: Path 
 
     ``weights`` names the official ``syncnet_v2.model`` or an expert; without it the bundled expert judges. ``inception`` and
     ``alexnet`` are files for FID and LPIPS, which are downloads. Where both films have the same frames, faces are searched for
-    in the reference and looked at in the same places of both.
+    in the reference and looked at in the same places of both, and the share out of sync is of those that speak there.
     Raises InputError where no face can be followed long enough.
     """
     name, size, official, judge = load_judge(weights)
-    scores, kept, places = {}, {}, None
+    scores, kept, places, searches = {}, {}, None, 0
     for role, film in (("reference", reference), ("result", result)):
         if film is None:
             continue
         media = probe(film)
         if not places or not _same_frames(media, places[0]):
-            places = (media, *follow_faces(media, faces or FacesSettings(), progress))
+            places, searches = (media, *follow_faces(media, faces or FacesSettings(), progress)), searches + 1
         kept[role] = []
         stride = max(1, sum(len(track.frames) for track in places[2]) // MOST)
         cuts = _keeping(cut_faces(media, *places[1:], size, official), kept[role], stride)
         scores[role] = score_faces(cuts, judge, film.name, official)
     if reference:
         scores = {"result": scores["result"], "reference": scores["reference"]}
+        if searches == 1:  # both were looked at in the same places
+            scores = {role: of_speakers(one, scores["reference"], CLEAR[official]) for role, one in scores.items()}
         scores["pictures"] = compare(kept["result"], kept["reference"], inception, alexnet)
     return {"judge": name, "offset_sign": "positive: the matching sound is earlier than the picture", **scores}
 
@@ -86,6 +91,15 @@ def _same_frames(one: Media, other: Media) -> bool:
     return all(
         getattr(one.video, key) == getattr(other.video, key) for key in ("num_frames", "rate", "width", "height")
     )
+
+
+def of_speakers(scores: dict, real: dict, clear: float) -> dict:
+    """``scores`` with ``out_of_sync_share`` of only those faces that follow the voice in the ``real`` film (LSE-C of at least
+    ``clear``), and how many they are: a face that listens is in step with nobody. None where nobody speaks."""
+    speaking = {face["track"] for face in real["faces"] if face["lse_c"] >= clear}
+    away = [abs(face["av_offset"]) > 1 for face in scores["faces"] if face["track"] in speaking]
+    share = round(float(np.mean(away)), 4) if away else None
+    return {**scores, "out_of_sync_share": share, "speaking_faces": len(away)}
 
 
 def _keeping(faces: Iterable[Spoken], kept: list[Spoken], stride: int) -> Iterator[Spoken]:

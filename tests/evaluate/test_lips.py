@@ -13,7 +13,15 @@ import torch
 
 from dubkit.errors import InputError, WeightsError
 from dubkit.evaluate import lips
-from dubkit.evaluate.lips import Spoken, evaluate_lips, load_judge, score_faces, spoken_faces, syncnet_transforms
+from dubkit.evaluate.lips import (
+    Spoken,
+    evaluate_lips,
+    load_judge,
+    of_speakers,
+    score_faces,
+    spoken_faces,
+    syncnet_transforms,
+)
 from dubkit.lips.crops import cut, transforms
 from dubkit.media.frame import Frame, PixelFormat
 from dubkit.settings import FacesSettings
@@ -104,8 +112,19 @@ def test_one_search_serves_a_film_and_its_dub(monkeypatch):
     assert searched == ["source.mp4"] and scored == ["source.mp4", "dub.mp4"]
     assert found["result"] == found["reference"] and found["pictures"]["kept"] == [75, 75]
     assert list(found)[2:] == ["result", "reference", "pictures"]
-    evaluate_lips(other, source)
+    assert "speaking_faces" in found["result"] and "speaking_faces" not in evaluate_lips(other, source)["result"]
     assert searched == ["source.mp4", "source.mp4", "other.mp4"]
+
+
+def test_who_only_listens_is_not_out_of_sync():
+    def film(*faces):
+        return {"lse_d": 1, "faces": [{"track": t, "av_offset": o, "lse_c": c} for t, o, c in faces]}
+
+    real = film(("speaks", 0, 0.2), ("late", -3, 0.1), ("listens", 11, 0.01))
+    dub = film(("speaks", 2, 0.01), ("late", 1, 0.1), ("listens", 0, 0.3))
+    assert of_speakers(real, real, 0.04) == real | {"out_of_sync_share": 0.5, "speaking_faces": 2}
+    assert of_speakers(dub, real, 0.04) == dub | {"out_of_sync_share": 0.5, "speaking_faces": 2}  # poor lips count, too
+    assert of_speakers(dub, film(("listens", 0, 0.0)), 0.04)["out_of_sync_share"] is None
 
 
 def test_syncnet_crop_is_the_public_one():
