@@ -27,7 +27,7 @@ lint: .venv/.installed-test
 
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	@echo "Installing dubkit and its engines into .venv (some minutes; 8.7 GB with the CUDA build of torch) ..."
+	@echo "Installing dubkit and its engines into .venv (some minutes; 9.3 GB with the CUDA build of torch) ..."
 	$(PIP) install -e ".[all]"
 	$(BIN)/python -c "import cv2" || $(PIP) install --force-reinstall --no-deps opencv-python-headless # a machine without libGL
 	@$(PYTHON) -c "open('$@', 'w')"

@@ -11,8 +11,8 @@ from dubkit.media.packets import scan
 from dubkit.media.probe import probe
 from dubkit.project.pipeline import dub
 from tests.media.recipes import SAMPLE_RATE, beeps, make_film, numbers
-from tests.media.test_film import assert_in_sync
 from tests.media.test_reader import RATES, vfr_times
+from tests.media.whole_way import assert_in_sync
 
 FRAMES, FLASHES = 120, [2, 60, 117]
 
