@@ -85,9 +85,6 @@ def write_large(folder: Path, titles: int, languages: list[str]) -> Path:
 def run_instantly(path: Path, most: int) -> dict:
     """Runs ``most`` tasks of a catalogue in this process: what became of it, how long the tasks took the scheduler (wall
     seconds; planning left out), and this process's peak memory in MiB (Linux and macOS)."""
-    import resource
-    import sys
-
     base.ENGINES["instant"] = Engine(f"{__name__}:InstantEngine", about="for tests")
     InstantEngine.most = most
     with contextlib.suppress(KeyboardInterrupt):
@@ -95,5 +92,14 @@ def run_instantly(path: Path, most: int) -> dict:
     ledger = open_ledger(path)
     found = {"counts": status.counts(ledger), "left": status.titles_left(ledger)}
     ledger.close()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-    return found | {"ended": InstantEngine.last[0], "seconds": InstantEngine.last[1], "mib": peak}
+    return found | {"ended": InstantEngine.last[0], "seconds": InstantEngine.last[1], "mib": _peak()}
+
+
+def _peak() -> float:
+    import resource
+    import sys
+
+    if sys.platform == "linux":  # ru_maxrss begins with what the process had that started this one
+        rows = Path("/proc/self/status").read_text().splitlines()
+        return next(int(row.split()[1]) for row in rows if row.startswith("VmHWM")) / (1 << 10)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
