@@ -56,5 +56,5 @@ def test_the_wide_layers_of_the_official_network_are_exchanged_and_its_picture_s
         plain = model(mel, faces)
         fast = for_cpu(model)(mel, faces)
     kinds = [type(module) for module in model.modules()]
-    assert kinds.count(WinogradConv) >= 8 and kinds.count(ProductTranspose) == 3
+    assert kinds.count(WinogradConv) >= 6 and kinds.count(ProductTranspose) == 3
     assert plain.std() > 0.05 and (fast - plain).abs().max() <= 1e-4
