@@ -320,7 +320,7 @@ STAGES: tuple[Stage, ...] = (
         match,
         ("ingest", "shots", "diarize", "transcribe", "faces"),
         ("cast",),
-        version="3",
+        version="4",
         values=reads.decisions,
         weights=engines_used.speaking_weights,
     ),
@@ -330,6 +330,7 @@ STAGES: tuple[Stage, ...] = (
         adapt,
         ("ingest", "diarize", "faces", "match"),
         ("lips.adapt", "lips.weights", "lips.max_yaw", "lips.min_face_px"),
+        version="2",
         weights=_adapting_weights,
     ),
     Stage(
