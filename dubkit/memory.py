@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # names of malloc.h
-_LARGE = 512 * 1024  # bytes; a plane of a frame, a crop of a batch
+_LARGE = 4 * 2**20  # bytes; smaller ones are taken and freed by the hundred for every frame, and new pages cost more than the sums
 _LARGEST = 32 * 2**20  # bytes; more glibc does not take
 
 
 _giving_back = False
+_at_work = 0  # uses of keeping_freed, one inside another
 
 
 def give_back_freed() -> bool:
@@ -31,15 +32,20 @@ def give_back_freed() -> bool:
 @contextmanager
 def keeping_freed() -> Iterator[None]:
     """For a network at work in such a program: it frees and takes the same blocks hundreds of times, and getting each anew from
-    the system costs as much time as computing. They are kept inside, and go back afterwards."""
+    the system costs as much time as computing. They are kept inside, and go back after the outermost use."""
+    global _at_work
     if not _giving_back:
         yield
         return
-    _set(_LARGEST, 2**30)
+    if not _at_work:
+        _set(_LARGEST, 2**30)
+    _at_work += 1
     try:
         yield
     finally:
-        _set(_LARGE, _LARGE)
+        _at_work -= 1
+        if not _at_work:
+            _set(_LARGE, _LARGE)
 
 
 def _set(mapped: int, trimmed: int) -> bool:

@@ -25,6 +25,7 @@ from dubkit.lips.reference import opening_of_voice, references
 from dubkit.lips.result import LipResult
 from dubkit.lips.windows import Voice, voice_windows
 from dubkit.media.ahead import ahead
+from dubkit.memory import keeping_freed
 from dubkit.progress import Progress, silent
 from dubkit.settings import LipsSettings
 from dubkit.types import FaceTrack, FrameRange, LipJob
@@ -199,12 +200,14 @@ class _Studio:
     def add(self, work: _Work) -> None:
         work.prepare()
         self.pending += [(work, int(index)) for index in np.flatnonzero(work.wanted)]
-        while len(self.pending) >= self.batch:
-            self._paint_some()
+        with keeping_freed():
+            while len(self.pending) >= self.batch:
+                self._paint_some()
 
     def flush(self) -> None:
-        while self.pending:
-            self._paint_some()
+        with keeping_freed():
+            while self.pending:
+                self._paint_some()
 
     def _paint_some(self) -> None:
         some = self.pending[: self.batch]
