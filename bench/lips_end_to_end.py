@@ -84,7 +84,7 @@ def ours(film: Path, options: argparse.Namespace) -> int:
     from dubkit.lips.engine import run_jobs
     from dubkit.lips.jobs import MAX_FRAMES
     from dubkit.lips.result import LipResult
-    from dubkit.media.audio import read_audio
+    from dubkit.media.audio import extract, read_audio
     from dubkit.media.mux import AudioTrack, mux
     from dubkit.media.probe import probe
     from dubkit.media.reader import FrameReader
@@ -121,7 +121,9 @@ def ours(film: Path, options: argparse.Namespace) -> int:
         results = {job.id: (job.frames, lambda path=paths[job.id]: LipResult.load(path)) for job in jobs}
         pieces = plan_pieces(media, shots, {job.id: job.frames for job in jobs}, render, folder)
         encode_pieces(reader, pieces, Composer(results), render, silent)
-    mux([piece.path for piece in pieces], media, [AudioTrack(film, "en", "Dub", True)], folder / "out.mp4", render)
+    sound = folder / "sound.flac"
+    extract(media, sound, sample_rate=48_000)  # as long as the picture
+    mux([piece.path for piece in pieces], media, [AudioTrack(sound, "en", "Dub", True)], folder / "out.mp4", render)
     changed = sum(len(job.frames) for job in jobs)
     if changed < 0.9 * media.video.num_frames:
         raise SystemExit(

@@ -10,10 +10,12 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # names of malloc.h
-_LARGE = 4 * 2**20  # bytes; smaller ones are taken and freed by the hundred for every frame, and new pages cost more than the sums
+_LARGE = (
+    4 * 2**20
+)  # bytes; smaller ones are taken and freed by the hundred for every frame, and new pages cost more than the sums
 _LARGEST = 32 * 2**20  # bytes; more glibc does not take
 
 
@@ -38,6 +40,7 @@ def keeping_freed() -> Iterator[None]:
         yield
         return
     if not _at_work:
+        _trim()
         _set(_LARGEST, 2**30)
     _at_work += 1
     try:
@@ -46,6 +49,14 @@ def keeping_freed() -> Iterator[None]:
         _at_work -= 1
         if not _at_work:
             _set(_LARGE, _LARGE)
+            _trim()
+
+
+def _trim() -> None:
+    """Free pages between blocks that are in use go back too."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _set(mapped: int, trimmed: int) -> bool:

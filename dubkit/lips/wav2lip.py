@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dubkit.settings import LipsSettings
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-CPU_BATCH, GPU_BATCH = 8, 64  # on a CPU more faces at once only take more memory
+CPU_BATCH, GPU_BATCH = 6, 64  # on a CPU more faces at once only take more memory
 
 
 class TorchWav2Lip:
