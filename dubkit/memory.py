@@ -1,4 +1,4 @@
-"""Freed memory goes back to the system at once, where the C library would keep it.
+"""Large blocks go back to the system when they are freed, where the C library would keep them.
 
 glibc learns from every large block that is freed to keep blocks of that size, up to 32 MB, and gives every thread a heap of its
 own: frames and batches of pictures then stay with a process that no longer needs them (about 90 MB on a 720p film). Other
@@ -13,11 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # names of malloc.h
-_LARGE = (
-    4 * 2**20
-)  # bytes; smaller ones are taken and freed by the hundred for every frame, and new pages cost more than the sums
+_LARGE = 4 * 2**20
+"""Bytes. Smaller blocks are taken and freed by the hundred for every frame, where new pages cost more than the sums."""
 _LARGEST = 32 * 2**20  # bytes; more glibc does not take
-
 
 _giving_back = False
 _at_work = 0  # uses of keeping_freed, one inside another

@@ -59,14 +59,8 @@ def estimate(ledger: Ledger, film_of: Callable[[str], Path | None]) -> Estimate:
     def whole(counted: dict[int, int]) -> tuple[int, float]:
         return sum(counted.values()), sum(count * lengths.get(source, usual) for source, count in counted.items())
 
-    rates, rows, all_of = (
-        history(ledger),
-        [],
-        [
-            whole(dict.fromkeys(units, 1)),
-            whole({source: count - 1 for source, count in units.items()}),
-        ],
-    )
+    rates, rows = history(ledger), []
+    all_of = whole(dict.fromkeys(units, 1)), whole({source: count - 1 for source, count in units.items()})
     for number, step in enumerate(STEPS):
         (count, film), (ready, behind) = all_of[step.per_language], whole(done[number])
         left = max(0.0, film - behind) if count > ready else 0.0

@@ -16,10 +16,10 @@ from dubkit.lips.models.blocks import Conv, ConvTranspose
 
 FEWEST_CHANNELS, MOST_CHANNELS = 128, 256
 """For Winograd. Below, the changes of basis cost more than they save; above are the layers of few pixels, where four times
-the weights are 240 MB for a tenth of the time."""
+the weights are 130 MB for a tenth of the time."""
 FEWEST_TRANSPOSED = 768  # input channels, which the network has where its pictures are at most 6×6
 _OUT, _IN = 4, 6  # edges of the tiles, pixels
-_MOST_TILES = 400  # at once: enough for the products, and 30 MB less than a whole batch
+_MOST_TILES = 400  # at once: enough for the products, and less memory than a whole batch
 
 _INPUT = torch.tensor([[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0],
                        [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]], dtype=torch.float64)  # fmt: skip

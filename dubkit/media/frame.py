@@ -67,7 +67,7 @@ class PixelFormat:
         return np.uint8 if self.depth == 8 else np.uint16
 
     @property
-    def from_rgb(self) -> np.ndarray:
+    def rgb_to_code(self) -> np.ndarray:
         """(3, 4): R, G, B in 0..1 and 1 → Y, U, V in code values."""
         kr, kb = _LUMA[self.matrix]
         luma = np.array([kr, 1 - kr - kb, kb])
@@ -77,9 +77,9 @@ class PixelFormat:
         return np.array(rows)
 
     @property
-    def to_rgb(self) -> np.ndarray:
+    def code_to_rgb(self) -> np.ndarray:
         """(3, 4): Y, U, V in code values and 1 → R, G, B in 0..1."""
-        return np.linalg.inv(np.vstack([self.from_rgb, (0, 0, 0, 1)]))[:3]
+        return np.linalg.inv(np.vstack([self.rgb_to_code, (0, 0, 0, 1)]))[:3]
 
     @property
     def _levels(self) -> tuple[float, float, float, float]:
@@ -131,7 +131,7 @@ class Frame:
         Raises ValueError for a box that is empty or leaves the picture.
         """
         box = self._checked(box or (0, 0, *self.size))
-        rgb = cv2.transform(cv2.merge(self._samples(self._coded_box(box))), self.format.to_rgb)
+        rgb = cv2.transform(cv2.merge(self._samples(self._coded_box(box))), self.format.code_to_rgb)
         rgb = np.rot90(np.clip(rgb, 0.0, 1.0, out=rgb), -(self.format.rotation // 90))
         if np.dtype(dtype) == np.uint8:
             return np.rint(rgb * 255).astype(np.uint8)
@@ -155,7 +155,7 @@ class Frame:
         rgb = np.ascontiguousarray(np.rot90(np.clip(rgb, 0, 1), quarters), np.float32)
         mask = np.ascontiguousarray(np.rot90(np.clip(mask, 0, 1), quarters), np.float32)
         cx0, cy0, cx1, cy1 = self._coded_box(box)
-        luma, *chroma = cv2.split(cv2.transform(rgb, self.format.from_rgb))
+        luma, *chroma = cv2.split(cv2.transform(rgb, self.format.rgb_to_code))
         planes = [np.array(plane) for plane in self.coded_planes()]
 
         view = planes[0][cy0:cy1, cx0:cx1]
