@@ -35,9 +35,9 @@ class Batch:
 
 
 def generator_batch(data: TalkingFaces, rng: np.random.Generator, clips: int, frames: int, shares: dict[str, float],
-                    choices: int = 0, other_clip: float = 0.0) -> Batch:  # fmt: skip
+                    choices: int = 0, other_clip: float = 0.0, moved: bool = False) -> Batch:  # fmt: skip
     """Draw ``clips`` stretches of ``frames`` frames, each frame with its own reference from elsewhere in the clip, or, for the
-    share ``other_clip`` of the stretches, from another clip of that person.
+    share ``other_clip`` of the stretches, from another clip of that person; ``moved`` shifts and scales it by itself.
 
     The public code takes five consecutive references; their mouths move by themselves, in step with another moment of the
     same voice, which the sync loss must first unlearn.
@@ -52,7 +52,7 @@ def generator_batch(data: TalkingFaces, rng: np.random.Generator, clips: int, fr
         others = np.sort(rng.choice(elsewhere, size=frames, replace=len(elsewhere) < frames))
         move = Move.draw(rng)
         targets.append(Stretch(clip, np.arange(first, first + frames), move))
-        references.append(Stretch(source, others, move))
+        references.append(Stretch(source, others, move.elsewhere(rng) if moved else move))
         if choices:
             voices.append(Stretch(clip, _choices(clip, first, choices, rng), move))
     pictures = data.pictures([stretch for pair in zip(targets, references, strict=True) for stretch in pair])

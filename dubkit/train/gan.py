@@ -17,9 +17,8 @@ import torch.nn.functional as F
 from dubkit.lips.losses import SyncExpert
 from dubkit.lips.models.discriminator import QualityDiscriminator
 from dubkit.lips.models.wav2lip import Wav2Lip
-from dubkit.train.batches import generator_batch
 from dubkit.train.data import TalkingFaces
-from dubkit.train.generator import GeneratorSettings, SyncStart, mouth_l1, sync_of
+from dubkit.train.generator import GeneratorSettings, SyncStart, draw_batch, mouth_l1, sync_of
 from dubkit.train.losses import mouth_in_grey, mouth_weights, picture_loss, wav2lip_total
 from dubkit.train.resident import talking_faces
 from dubkit.train.runs import Average, Compute, Report, Run, silent
@@ -67,7 +66,7 @@ def train_gan(shards: Path, folder: Path, start_from: Wav2Lip, expert: SyncExper
         making.zero_grad(set_to_none=True)
         pairs = []
         for _ in range(compute.accumulate):
-            batch = generator_batch(data, rng, draw.clips, draw.frames, draw.shares, draw.choices, draw.other_clip)
+            batch = draw_batch(data, rng, draw, draw.choices)
             batch, sync, sync_weight = batch.to(compute.device), 0.0, 0.0
             with compute.autocast():
                 made = model(batch.mel, batch.shown).float()

@@ -20,7 +20,7 @@ from dubkit.errors import SettingsError
 from dubkit.lips.losses import SyncExpert
 from dubkit.lips.models.expert import LipSyncExpert
 from dubkit.lips.models.wav2lip import Wav2Lip, Wav2LipConfig
-from dubkit.train.batches import generator_batch
+from dubkit.train.batches import Batch, generator_batch
 from dubkit.train.crops import CROP
 from dubkit.train.data import TalkingFaces
 from dubkit.train.losses import (
@@ -49,7 +49,8 @@ SMALL = Wav2LipConfig(
 @dataclass(frozen=True, slots=True)
 class GeneratorSettings:
     """What a run is. ``clips`` draws a step of ``frames`` consecutive frames each (5 with an expert); the share
-    ``other_clip`` of them sees references from another clip of that person, in another pose."""
+    ``other_clip`` of them sees references from another clip of that person, in another pose; ``moved`` shifts and scales every
+    reference by itself, so that copying it does not pay."""
 
     config: dict = field(default_factory=SMALL.to_dict)
     clips: int = 32
@@ -64,6 +65,7 @@ class GeneratorSettings:
     temperature: float = 15.0
     choices: int = 9
     other_clip: float = 0.0
+    moved: bool = False
     learning_rate: float = 1e-3
     warmup: int = 50
     weight_decay: float = 1e-4
@@ -125,9 +127,7 @@ def train_generator(shards: Path, folder: Path, settings: GeneratorSettings = Ge
         optimizer.param_groups[0]["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
         for _ in range(compute.accumulate):
-            batch = generator_batch(
-                data, rng, settings.clips, settings.frames, settings.shares, choices, settings.other_clip
-            )
+            batch = draw_batch(data, rng, settings, choices)
             batch, sync, sync_weight = batch.to(compute.device), 0.0, 0.0
             with compute.autocast():
                 made = model(batch.mel, batch.shown).float()
@@ -156,6 +156,11 @@ def train_generator(shards: Path, folder: Path, settings: GeneratorSettings = Ge
             )
             write_strip(folder / "strip.png", average.model, unseen)
     return average.model
+
+
+def draw_batch(data: TalkingFaces, rng: np.random.Generator, s: GeneratorSettings, choices: int) -> Batch:
+    """One draw as the settings say, with ``choices`` voices for each stretch (0 without an expert)."""
+    return generator_batch(data, rng, s.clips, s.frames, s.shares, choices, s.other_clip, s.moved)
 
 
 def sync_of(expert: SyncExpert, judged: torch.Tensor, voices: torch.Tensor, s: GeneratorSettings) -> torch.Tensor:

