@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -157,11 +157,6 @@ class Move:
         scale = 1 + rng.uniform(-zoom, zoom)
         gain, lift = 1 + rng.uniform(-0.2, 0.2), rng.uniform(-15, 15)
         return cls(dx, dy, scale, bool(rng.integers(2)), gain, lift, rng.uniform(-0.5, 0.5))
-
-    def elsewhere(self, rng: np.random.Generator) -> Move:
-        """The same mirror, light and voice with a shift and scale of its own: for a reference, so that it has to be moved to fit."""
-        other = Move.draw(rng)
-        return replace(self, dx=other.dx, dy=other.dy, scale=other.scale)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

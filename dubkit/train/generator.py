@@ -49,8 +49,8 @@ SMALL = Wav2LipConfig(
 @dataclass(frozen=True, slots=True)
 class GeneratorSettings:
     """What a run is. ``clips`` draws a step of ``frames`` consecutive frames each (5 with an expert); the share
-    ``other_clip`` of them sees references from another clip of that person, in another pose; ``moved`` shifts and scales every
-    reference by itself, so that copying it does not pay."""
+    ``other_clip`` of them sees references from another clip of that person, in another pose; ``laid`` lays them
+    over the frame as the engine does."""
 
     config: dict = field(default_factory=SMALL.to_dict)
     clips: int = 32
@@ -65,7 +65,7 @@ class GeneratorSettings:
     temperature: float = 15.0
     choices: int = 9
     other_clip: float = 0.0
-    moved: bool = False
+    laid: bool = False
     learning_rate: float = 1e-3
     warmup: int = 50
     weight_decay: float = 1e-4
@@ -160,7 +160,7 @@ def train_generator(shards: Path, folder: Path, settings: GeneratorSettings = Ge
 
 def draw_batch(data: TalkingFaces, rng: np.random.Generator, s: GeneratorSettings, choices: int) -> Batch:
     """One draw as the settings say, with ``choices`` voices for each stretch (0 without an expert)."""
-    return generator_batch(data, rng, s.clips, s.frames, s.shares, choices, s.other_clip, s.moved)
+    return generator_batch(data, rng, s.clips, s.frames, s.shares, choices, s.other_clip, s.laid)
 
 
 def sync_of(expert: SyncExpert, judged: torch.Tensor, voices: torch.Tensor, s: GeneratorSettings) -> torch.Tensor:

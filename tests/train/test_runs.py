@@ -227,16 +227,19 @@ def test_references_from_another_clip_are_the_same_person_s(shards):
     assert data.another_clip(np.random.default_rng(0), data.clips[0]) == data.clips[0]
 
 
-@pytest.mark.parametrize("moved", [False, True])
-def test_moved_references_keep_only_the_mirror_the_light_and_the_voice(shards, moved):
+def test_references_of_other_clips_are_laid_over_the_frame(shards, monkeypatch):
     data = TalkingFaces(shards, "train")
-    seen, pictures = [], data.pictures
-    data.pictures = lambda draws: (seen.extend(draws), pictures(draws))[1]
-    generator_batch(data, np.random.default_rng(0), 20, 5, SHARES, moved=moved)
-    for made, reference in zip(seen[::2], seen[1::2], strict=True):
-        here, there = made.move, reference.move
-        assert (here.flip, here.gain, here.lift, here.mel) == (there.flip, there.gain, there.lift, there.mel)
-        assert ((here.dx, here.dy, here.scale) != (there.dx, there.dy, there.scale)) is moved
+    fits = iter([True, False] * 100)
+    monkeypatch.setattr("dubkit.train.batches.laid_over", lambda other, frame: frame if next(fits) else None)
+    batch = generator_batch(data, np.random.default_rng(0), 4, 4, SHARES, other_clip=1.0, laid=True)
+    plain = generator_batch(data, np.random.default_rng(0), 4, 4, SHARES)
+    shown, real = batch.shown[:, 3:], batch.real
+    assert len(shown) == 16
+    assert torch.equal(shown[::2], real[::2])  # what was laid
+    assert not any(
+        torch.equal(a, b) for a, b in zip(shown[1::2], real[1::2], strict=True)
+    )  # the clip's own, from elsewhere
+    assert plain.shown.shape == batch.shown.shape
 
 
 def test_held_out_people_are_in_no_training_draw(shards):
