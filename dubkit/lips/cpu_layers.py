@@ -1,7 +1,8 @@
 """The wide layers in forms that a CPU computes faster, fp32, nearly the same numbers.
 
-3×3 convolutions by Winograd's minimal filtering F(4×4, 3×3) (Lavin & Gray, arXiv 1509.09308): tiles of 6×6 input pixels give
-tiles of 4×4 output pixels with 36 products a channel pair instead of 144, and the two changes of basis are matrix products too.
+3×3 convolutions by Winograd's minimal filtering (Lavin & Gray, arXiv 1509.09308): F(4×4, 3×3) makes 4×4 output pixels of 6×6
+input pixels with 36 products a channel pair instead of 144, F(2×2, 3×3) 2×2 of 4×4 with 16 instead of 36, and the two changes
+of basis are matrix products too.
 Transposed convolutions of few pixels as one matrix product whose results are added up where they belong: there the library
 spends its time on the weights. Sums are formed in another order, which changes a result by about 1e-5 of the largest.
 """
@@ -14,19 +15,23 @@ from torch.nn import functional as F
 
 from dubkit.lips.models.blocks import Conv, ConvTranspose
 
-FEWEST_CHANNELS, MOST_CHANNELS = 128, 256
-"""For Winograd. Below, the changes of basis cost more than they save; above are the layers of few pixels, where four times
-the weights are 130 MB for a tenth of the time."""
+FEWEST_CHANNELS, WIDE_CHANNELS = 128, 256
+"""For Winograd. Below the first the changes of basis cost more than they save. Above the second are the layers of at most 12×12
+pixels, which F(4×4) would give four times the weights (130 MB); F(2×2) gives them less than twice as many."""
 FEWEST_TRANSPOSED = 768  # input channels, which the network has where its pictures are at most 6×6
-_OUT, _IN = 4, 6  # edges of the tiles, pixels
 _MOST_TILES = 400  # at once: enough for the products, and less memory than a whole batch
 
-_INPUT = torch.tensor([[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0],
-                       [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]], dtype=torch.float64)  # fmt: skip
-_KERNEL = torch.tensor([[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6], [1 / 24, 1 / 12, 1 / 6],
-                        [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]], dtype=torch.float64)  # fmt: skip
-_OUTPUT = torch.tensor([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]],
-                       dtype=torch.float64)  # fmt: skip
+_BASES = {
+    4: ([[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0],
+         [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]],
+        [[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6], [1 / 24, 1 / 12, 1 / 6],
+         [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]],
+        [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]),
+    2: ([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]],
+        [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]],
+        [[1, 1, 1, 0], [0, 1, -1, -1]]),
+}  # fmt: skip
+"""Edge of an output tile → changes of basis of the input tile, of the kernel, and back to the output tile."""
 
 
 class WinogradConv(nn.Module):
@@ -35,27 +40,30 @@ class WinogradConv(nn.Module):
     def __init__(self, conv: Conv):
         super().__init__()
         layer, self.residual = conv.conv_block[0], conv.residual
-        weight = torch.einsum("ij,ocjk,lk->ilco", _KERNEL, layer.weight.detach().double(), _KERNEL)
-        self.register_buffer("weight", weight.reshape(_IN * _IN, layer.in_channels, -1).float().contiguous())
+        self.out = 2 if max(layer.in_channels, layer.out_channels) > WIDE_CHANNELS else 4  # edges of the tiles, pixels
+        self.seen = self.out + 2
+        given, kernel, made = (torch.tensor(basis, dtype=torch.float64) for basis in _BASES[self.out])
+        weight = torch.einsum("ij,ocjk,lk->ilco", kernel, layer.weight.detach().double(), kernel)
+        self.register_buffer("weight", weight.reshape(self.seen**2, layer.in_channels, -1).float().contiguous())
         self.register_buffer("bias", layer.bias.detach())
-        self.register_buffer("into", torch.kron(_INPUT, _INPUT).float())
-        self.register_buffer("back", torch.kron(_OUTPUT, _OUTPUT).float())
+        self.register_buffer("into", torch.kron(given, given).float())
+        self.register_buffer("back", torch.kron(made, made).float())
 
     def forward(self, x: Tensor) -> Tensor:
         rows = x.permute(0, 2, 3, 1)  # (B, H, W, Cin) without a copy
-        tiles = -(-rows.shape[1] // _OUT) * -(-rows.shape[2] // _OUT)  # of a picture
+        tiles = -(-rows.shape[1] // self.out) * -(-rows.shape[2] // self.out)  # of a picture
         some = rows.split(max(1, _MOST_TILES // tiles))
         return torch.cat([self._pictures(part) for part in some]).permute(0, 3, 1, 2)
 
     def _pictures(self, rows: Tensor) -> Tensor:
-        count, height, width, channels = rows.shape
-        down, across = -(-height // _OUT), -(-width // _OUT)  # tiles
-        around = (0, 0, 1, _OUT * across + 1 - width, 1, _OUT * down + 1 - height)
-        tiles = F.pad(rows, around).unfold(1, _IN, _OUT).unfold(2, _IN, _OUT).permute(4, 5, 0, 1, 2, 3)
-        tiles = (self.into @ tiles.reshape(_IN * _IN, -1)).view(_IN * _IN, -1, channels)
-        tiles = self.back @ torch.bmm(tiles, self.weight).view(_IN * _IN, -1)
-        out = tiles.view(_OUT, _OUT, count, down, across, -1).permute(2, 3, 0, 4, 1, 5)
-        out = out.reshape(count, down * _OUT, across * _OUT, -1)[:, :height, :width].contiguous() + self.bias
+        (count, height, width, channels), edge, seen = rows.shape, self.out, self.seen
+        down, across = -(-height // edge), -(-width // edge)  # tiles
+        around = (0, 0, 1, edge * across + 1 - width, 1, edge * down + 1 - height)
+        tiles = F.pad(rows, around).unfold(1, seen, edge).unfold(2, seen, edge).permute(4, 5, 0, 1, 2, 3)
+        tiles = (self.into @ tiles.reshape(seen**2, -1)).view(seen**2, -1, channels)
+        tiles = self.back @ torch.bmm(tiles, self.weight).view(seen**2, -1)
+        out = tiles.view(edge, edge, count, down, across, -1).permute(2, 3, 0, 4, 1, 5)
+        out = out.reshape(count, down * edge, across * edge, -1)[:, :height, :width].contiguous() + self.bias
         if self.residual:
             out += rows
         return out.relu_()
@@ -106,5 +114,4 @@ def _faster(block: Conv | ConvTranspose) -> type[nn.Module] | None:
     if isinstance(block, ConvTranspose):
         return ProductTranspose if layer.in_channels >= FEWEST_TRANSPOSED else None
     plain = (layer.stride, layer.padding) == ((1, 1), (1, 1))
-    fits = FEWEST_CHANNELS <= min(layer.in_channels, layer.out_channels) <= MOST_CHANNELS
-    return WinogradConv if plain and fits else None
+    return WinogradConv if plain and min(layer.in_channels, layer.out_channels) >= FEWEST_CHANNELS else None

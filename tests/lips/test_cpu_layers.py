@@ -26,9 +26,11 @@ def trained(block: nn.Module) -> nn.Module:
 
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("size", [(4, 4), (12, 12), (6, 5), (1, 3), (16, 24)])
-def test_winograd_is_the_convolution(size, residual):
-    block = trained(Conv(128, 128, residual=residual))
-    x = torch.randn(2, 128, *size).to(memory_format=torch.channels_last)
+@pytest.mark.parametrize("channels, tile", [(128, 4), (272, 2)])
+def test_winograd_is_the_convolution(channels, tile, size, residual):
+    block = trained(Conv(channels, channels, residual=residual))
+    assert WinogradConv(block).out == tile
+    x = torch.randn(2, channels, *size).to(memory_format=torch.channels_last)
     with torch.inference_mode():
         plain, fast = block(x), WinogradConv(block)(x)
     assert fast.shape == plain.shape and fast.is_contiguous(memory_format=torch.channels_last)
