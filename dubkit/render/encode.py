@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby, islice, pairwise
 from pathlib import Path
 
 from dubkit.digest import value_digest
+from dubkit.media.ahead import ahead
 from dubkit.media.copying import copy_piece
+from dubkit.media.frame import Frame
 from dubkit.media.reader import FrameReader
 from dubkit.media.writer import PIECE_SUFFIX, FrameWriter
 from dubkit.progress import Progress
@@ -21,6 +23,8 @@ from dubkit.settings import RenderSettings
 from dubkit.types import FrameRange, Media, Shot
 
 VERSION = "2"
+_AHEAD = 2
+"""Frames that are composed while others are encoded; each is held in memory."""
 _ENCODER_KEYS = ("codec", "quality", "speed", "copy_untouched")  # the settings that a piece's bytes depend on
 
 
@@ -95,7 +99,11 @@ def discard_others(pieces: Sequence[Piece], folder: Path) -> None:
 def encode_pieces(
     reader: FrameReader, pieces: Sequence[Piece], composer: Composer, settings: RenderSettings, progress: Progress
 ) -> None:
-    """Encodes (or copies) the pieces that are not there yet; neighbours share one decoding pass. Raises CopyRefused."""
+    """Encodes (or copies) the pieces that are not there yet; neighbours share one decoding pass. Raises CopyRefused.
+
+    Frames are decoded and composed in a thread of their own while the one before is handed to the encoder, a program that
+    works for itself.
+    """
     video, total = reader.media.video, sum(len(piece.frames) for piece in pieces)
     done = sum(len(piece.frames) for piece in pieces if piece.path.exists())
     progress(done, total)
@@ -109,14 +117,21 @@ def encode_pieces(
                 done += len(piece.frames)
                 progress(done, total)
             continue
-        frames = reader.read(FrameRange(run[0].frames.start, run[-1].frames.stop))
-        for piece in run:
-            with FrameWriter(piece.path, video, settings) as writer:
-                for _ in piece.frames:
-                    writer.write(composer.compose(next(frames)))
-                    done += 1
-                    progress(done, total)
-            composer.forget_before(piece.frames.stop)
+        with ahead(_composed(reader, run, composer), _AHEAD) as frames:
+            for piece in run:
+                with FrameWriter(piece.path, video, settings) as writer:
+                    for _ in piece.frames:
+                        writer.write(next(frames))
+                        done += 1
+                        progress(done, total)
+
+
+def _composed(reader: FrameReader, run: Sequence[Piece], composer: Composer) -> Iterator[Frame]:
+    frames = reader.read(FrameRange(run[0].frames.start, run[-1].frames.stop))
+    for piece in run:
+        for frame in islice(frames, len(piece.frames)):
+            yield composer.compose(frame)
+        composer.forget_before(piece.frames.stop)
 
 
 def _how(piece: Piece) -> str:
