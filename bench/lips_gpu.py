@@ -1,6 +1,7 @@
 """Frames a second of the generator and of the whole lips engine on a GPU, and what limits them: ``python bench/lips_gpu.py``.
 
-Needs torch and numpy; ``--film`` all that dubkit needs. Prints one JSON object at the end. The roofline is measured on
+Needs torch, numpy and OpenCV; ``--film`` all that dubkit needs. Crop and paste are timed on the device and with OpenCV on the
+CPU, on one face of 400 pixels in 1080p, and held against each other. Prints one JSON object at the end. The roofline is measured on
 the same card: a frame cannot be faster than its operations over the card's own matrix-product rate, nor than its bytes over
 the card's own copy rate; summed over layers, the larger of the two is the floor of an unfused network.
 """
@@ -11,6 +12,7 @@ import argparse
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -47,10 +49,11 @@ def main() -> None:
     found["limit"] = (
         "network" if found["bytes_in_bytes_out_frames_s"] > 0.8 * best else "copies between host and device"
     )
+    found |= pixels_rate(options, device)
     if options.film:
         found |= film_rate(model, options)
         if found["film_frames_s"] < 0.8 * found["bytes_in_bytes_out_frames_s"]:
-            found["limit"] = "reading, cropping and finishing on the CPU"
+            found["limit"] = "reading, cropping and finishing, one frame at a time"
     print(json.dumps(found, indent=1))
 
 
@@ -72,6 +75,43 @@ def engine_rate(model: Wav2Lip, options: argparse.Namespace, device: torch.devic
     windows = rng.normal(size=(options.batch, 1, 80, 16)).astype(np.float32)
     crops = rng.integers(0, 256, (options.batch, 96, 96, 3)).astype(np.uint8)
     return options.batch / _seconds(lambda: paint.generate(windows, crops, crops), device, options.seconds)
+
+
+def pixels_rate(options: argparse.Namespace, device: torch.device) -> dict[str, float]:
+    """Crops and pastes a second, whole calls from frame to frame: torch on the device, then OpenCV; and how far they differ."""
+    from dubkit.lips import masks
+    from dubkit.lips.blend import blend, seen
+    from dubkit.lips.crops import transforms
+    from dubkit.lips.pixels import OPENCV
+    from dubkit.lips.pixels_torch import TorchPixels
+    from dubkit.lips.result import LipResult
+    from dubkit.media.frame import Frame, PixelFormat
+    from dubkit.types import FaceTrack
+
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (1080, 1920, 3)).astype(np.uint8)
+    frame = Frame.from_rgb(0, picture, PixelFormat("yuv420p", 8, (1, 1)))
+    box = np.array([[760.3, 240.6, 1080.9, 640.2]], np.float32)
+    track = FaceTrack("t", 0, np.arange(1), box, np.ones(1, np.float32), np.ones(1, bool))
+    at = transforms(track, 96)
+    found, crops, pasted, one = {}, [], [], np.ones(1, np.float32)
+    for pixels, name in ((TorchPixels(str(device)), f"torch_on_{device.type}"), (OPENCV, "opencv")):
+        crops.append(seen(frame, at[0], 96, pixels).astype(int))
+        new = np.clip(crops[0] + 40, 0, 255).astype(np.uint8)[None]
+        stats = {"pixels": pixels.name, "device": str(device)}
+        result = LipResult("j", np.arange(1), new, at, one, masks.parameters(track, at, 96, 0.12), stats=stats)
+        pasted.append(blend(frame, [(result, 0)]))
+        with_crop, with_paste = partial(seen, frame, at[0], 96, pixels), partial(blend, frame, [(result, 0)])
+        found[f"crops_s_{name}"] = 1 / _seconds(with_crop, device, options.seconds)
+        found[f"pastes_s_{name}"] = 1 / _seconds(with_paste, device, options.seconds)
+        print(f"{name}: {found[f'crops_s_{name}']:,.0f} crops/s, {found[f'pastes_s_{name}']:,.0f} pastes/s", flush=True)
+    luma = [made.planes[0].astype(float) for made in pasted]
+    changed = (luma[0] != frame.planes[0]) | (luma[1] != frame.planes[0])
+    found["crop_levels_apart"] = float(np.abs(crops[0] - crops[1]).max())
+    found["crop_share_apart"] = float(np.mean(crops[0] != crops[1]))
+    error = np.square(luma[0] - luma[1])[changed].mean()
+    found["paste_psnr_db"] = float(10 * np.log10(255**2 / max(error, 1e-9)))
+    return found
 
 
 def film_rate(model: Wav2Lip, options: argparse.Namespace) -> dict[str, float]:

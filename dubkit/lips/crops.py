@@ -116,6 +116,15 @@ def blur_before(transform: np.ndarray) -> tuple[float, float]:
     return float(across), float(down)
 
 
+def blur_kernels(transform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The low-pass of ``cut`` as filters across and down, float32; both of length 1 where it leaves it out."""
+    across, down = blur_before(transform)
+    if max(across, down) <= _NEGLIGIBLE_BLUR:
+        across = down = 0.0
+    one, other = (cv2.getGaussianKernel(_taps(s), max(s, 1e-3), cv2.CV_32F)[:, 0] for s in (across, down))
+    return one, other
+
+
 def _taps(sigma: float) -> int:
     return 2 * round(3 * sigma) + 1
 

@@ -17,10 +17,11 @@ from dubkit.errors import DubkitError, InputError
 from dubkit.lips import gate, masks
 from dubkit.lips.agreement import JUDGE, agreement
 from dubkit.lips.base import Generator, generator
-from dubkit.lips.blend import source_crop
+from dubkit.lips.blend import seen
 from dubkit.lips.checkpoint import weights_digest as _weights_digest
-from dubkit.lips.crops import region, shifted, transforms
+from dubkit.lips.crops import transforms
 from dubkit.lips.finish import finish
+from dubkit.lips.pixels import OPENCV, Pixels, pixels_on, record
 from dubkit.lips.reference import opening_of_voice, references
 from dubkit.lips.result import LipResult
 from dubkit.lips.windows import Voice, voice_windows
@@ -74,7 +75,7 @@ def run_jobs(
                 active.append(_Work.begin(job, tracks[job.track_id], speech, rate, settings, studio.paint.size))
             for work in active:
                 if frame.index in work.job.frames:
-                    work.look(frame)
+                    work.look(frame, studio.pixels)
                     done += 1
                     if work.looked.all():
                         studio.add(work)
@@ -146,15 +147,13 @@ class _Work:
     def complete(self) -> bool:
         return self.left == 0 and bool(self.looked.all())
 
-    def look(self, frame: Frame) -> None:
+    def look(self, frame: Frame, pixels: Pixels) -> None:
         """Takes the crop of this frame."""
         began = time.perf_counter()
         i, size = frame.index - self.job.frames.start, self.seen.shape[1]
         self.looked[i] = True
         if self.wanted[i]:
-            x0, y0, x1, y1 = region(self.transforms[i], size, *frame.size)
-            part = frame.rgb((x0, y0, x1, y1), np.float32)
-            self.seen[i] = source_crop(part, shifted(self.transforms[i], -x0, -y0), size)
+            self.seen[i] = seen(frame, self.transforms[i], size, pixels)
         self.seconds += time.perf_counter() - began
 
     def prepare(self) -> None:
@@ -188,14 +187,20 @@ class _Work:
 
 @dataclass(slots=True, eq=False)
 class _Studio:
-    """Collects frames of any job into batches and paints them; halves the batch when memory runs out."""
+    """Collects frames of any job into batches and paints them; halves the batch when memory runs out. Crops are cut where it paints."""
 
     paint: Generator
     pending: list[tuple[_Work, int]] = field(default_factory=list)
     batch: int = 0
+    pixels: Pixels = OPENCV
 
     def __post_init__(self) -> None:
         self.batch = self.paint.batch
+        self.pixels = pixels_on(str(self.paint.about.get("device", "cpu")))
+
+    @property
+    def about(self) -> dict[str, object]:
+        return {**self.paint.about, **record(self.pixels)}
 
     def add(self, work: _Work) -> None:
         work.prepare()
@@ -233,5 +238,5 @@ class _Studio:
 def _write_complete(active: list[_Work], studio: _Studio, write: Callable[[LipResult], None]) -> list[_Work]:
     for work in active:
         if work.complete:
-            write(work.result(studio.paint.about))
+            write(work.result(studio.about))
     return [work for work in active if not work.complete]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -79,14 +80,29 @@ class LipResult:
     @classmethod
     def load(cls, path: Path) -> LipResult:
         """Reads what ``save`` wrote. Raises InputError for anything else."""
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                head = json.loads(archive["head"].tobytes())
-                arrays = {f.name: archive[f.name] for f in fields(cls) if f"{f.name}.npy" in archive.zip.namelist()}
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path} is not a result of the lips stage ({error}); delete it and run again") from error
-        if head.get("schema") != SCHEMA:
-            raise InputError(
-                f"{path} is a '{head.get('schema')}', this dubkit reads '{SCHEMA}'; delete it and run again"
-            )
+        head, arrays = _read(path, [f.name for f in fields(cls)])
         return cls(head["job_id"], detail=head["detail"], notes=tuple(head["notes"]), stats=head["stats"], **arrays)
+
+
+def changes_of(path: Path) -> tuple[dict[str, object], tuple[str, ...], np.ndarray]:
+    """``stats``, ``notes`` and ``changed`` of a result, without reading the crops. Raises InputError."""
+    head, arrays = _read(path, ["frames", "alpha"])
+    return head["stats"], tuple(head["notes"]), arrays["frames"][arrays["alpha"] > 0]
+
+
+def stats_of(path: Path) -> dict[str, object]:
+    """``LipResult.stats`` alone, without reading the crops. Raises InputError."""
+    return _read(path, ())[0]["stats"]
+
+
+def _read(path: Path, names: Collection[str]) -> tuple[dict, dict[str, np.ndarray]]:
+    """The head of a result and those of the arrays that it has."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            head = json.loads(archive["head"].tobytes())
+            arrays = {name: archive[name] for name in names if f"{name}.npy" in archive.zip.namelist()}
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is not a result of the lips stage ({error}); delete it and run again") from error
+    if head.get("schema") != SCHEMA:
+        raise InputError(f"{path} is a '{head.get('schema')}', this dubkit reads '{SCHEMA}'; delete it and run again")
+    return head, arrays

@@ -7,6 +7,7 @@ coefficients 1, 5/6, 7, 9; narrow and full range).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -130,8 +131,8 @@ class Frame:
 
         Raises ValueError for a box that is empty or leaves the picture.
         """
-        box = self._checked(box or (0, 0, *self.size))
-        rgb = cv2.transform(cv2.merge(self._samples(self._coded_box(box))), self.format.code_to_rgb)
+        box = self.checked(box or (0, 0, *self.size))
+        rgb = cv2.transform(cv2.merge(self._samples(self.coded_box(box))), self.format.code_to_rgb)
         rgb = np.rot90(np.clip(rgb, 0.0, 1.0, out=rgb), -(self.format.rotation // 90))
         if np.dtype(dtype) == np.uint8:
             return np.rint(rgb * 255).astype(np.uint8)
@@ -148,35 +149,38 @@ class Frame:
         height, width = mask.shape
         if rgb.shape != (height, width, 3):
             raise ValueError(f"patch {rgb.shape} and mask {mask.shape} do not belong together")
-        box = self._checked((x0, y0, x0 + width, y0 + height))
+        box = self.checked((x0, y0, x0 + width, y0 + height))
         if not (cv2.checkRange(rgb)[0] and cv2.checkRange(mask)[0]):
             raise ValueError(f"the patch for frame {self.index} at {x0},{y0} has values that are not numbers")
         quarters = self.format.rotation // 90
         rgb = np.ascontiguousarray(np.rot90(np.clip(rgb, 0, 1), quarters), np.float32)
         mask = np.ascontiguousarray(np.rot90(np.clip(mask, 0, 1), quarters), np.float32)
-        cx0, cy0, cx1, cy1 = self._coded_box(box)
+        cx0, cy0, cx1, cy1 = self.coded_box(box)
         luma, *chroma = cv2.split(cv2.transform(rgb, self.format.rgb_to_code))
-        planes = [np.array(plane) for plane in self.coded_planes()]
-
-        view = planes[0][cy0:cy1, cx0:cx1]
-        view[...] = self._blend(view, luma, mask)
+        planes = self.coded_planes()
+        parts = [(cx0, cy0, self._blend(planes[0][cy0:cy1, cx0:cx1], luma, mask))]
 
         sx, sy = self.format.chroma
-        ux0, uy0, ux1, uy1 = cx0 >> sx, cy0 >> sy, -(-cx1 >> sx), -(-cy1 >> sy)
-        # Out to whole blocks, and one more pixel on each side for the kernel; there the mask is 0.
-        border = ((cy0 - (uy0 << sy) + 1, (uy1 << sy) - cy1 + 1), (cx0 - (ux0 << sx) + 1, (ux1 << sx) - cx1 + 1))
+        (ux0, uy0, ux1, uy1), border = chroma_blocks((cx0, cy0, cx1, cy1), self.format.chroma)
         wide = np.pad(mask, border)
-        weight = _reduce(wide, (sx, sy), self.format.siting)
+        weight = to_chroma(wide, (sx, sy), self.format.siting)
         block = reduce(
             np.maximum,
             [wide[1 + y : -1 : 1 << sy, 1 + x : -1 : 1 << sx] for y in range(1 << sy) for x in range(1 << sx)],
         )
         touched = (block > 0) & (weight > 0)
         for plane, new in zip(planes[1:], chroma, strict=True):
-            total = _reduce(np.pad(new, border) * wide, (sx, sy), self.format.siting)
+            total = to_chroma(np.pad(new, border) * wide, (sx, sy), self.format.siting)
             mean = np.divide(total, weight, out=np.zeros_like(total), where=touched)
-            view = plane[uy0:uy1, ux0:ux1]
-            view[...] = self._blend(view, mean, np.where(touched, weight, 0))
+            parts.append((ux0, uy0, self._blend(plane[uy0:uy1, ux0:ux1], mean, np.where(touched, weight, 0))))
+        return self.with_samples(parts)
+
+    def with_samples(self, parts: Sequence[tuple[int, int, np.ndarray]]) -> Frame:
+        """A frame with a part of each of its ``coded_planes`` replaced: left edge, top edge, samples (h, w)."""
+        quarters = self.format.rotation // 90
+        planes = [np.array(plane) for plane in self.coded_planes()]
+        for plane, (left, top, samples) in zip(planes, parts, strict=True):
+            plane[top : top + samples.shape[0], left : left + samples.shape[1]] = samples
         turned = tuple(np.rot90(plane, -quarters) if quarters else plane for plane in planes)
         return replace(self, planes=tuple(_frozen(plane) for plane in turned))
 
@@ -185,14 +189,15 @@ class Frame:
         mixed = np.rint(base + weight * (new - base))
         return np.clip(mixed, 0, (1 << self.format.depth) - 1).astype(old.dtype)
 
-    def _checked(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    def checked(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+        """The box in whole pixels. Raises ValueError where it is empty or leaves the picture."""
         x0, y0, x1, y1 = (int(edge) for edge in box)
         width, height = self.size
         if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
             raise ValueError(f"the box {x0},{y0},{x1},{y1} is not inside the picture of {width}x{height}")
         return x0, y0, x1, y1
 
-    def _coded_box(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    def coded_box(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
         """The same pixels in the coordinates of ``coded_planes``."""
         x0, y0, x1, y1 = box
         width, height = self.size
@@ -222,22 +227,42 @@ def _at_every_pixel(
     plane: np.ndarray, box: tuple[int, int, int, int], chroma: tuple[int, int], siting: tuple[float, float]
 ) -> np.ndarray:
     """A chroma plane at the luma pixels of ``box``, (h, w) float32, linear between its samples, which lie at ``siting``."""
+    (left, top, right, bottom), matrix = chroma_window(box, chroma, siting, plane.shape)
+    samples = np.ascontiguousarray(plane[top:bottom, left:right], np.float32)
+    if chroma == (0, 0):
+        return samples[: box[3] - box[1], : box[2] - box[0]]
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(samples, matrix, (box[2] - box[0], box[3] - box[1]), flags=flags, borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
+
+
+def chroma_window(
+    box: tuple[int, int, int, int], chroma: tuple[int, int], siting: tuple[float, float], shape: tuple[int, int]
+) -> tuple[tuple[int, int, int, int], np.ndarray]:
+    """The samples (x0, y0, x1, y1) of a chroma plane of ``shape`` that the coded pixels of ``box`` lie between, and the
+    affine (2, 3) from a pixel of the box to a position among them."""
     edges = []  # of each axis: first sample needed, the one after the last, position of the box's first pixel, step
-    for start, stop, shift, at, size in zip(box[:2], box[2:], chroma, siting, plane.shape[::-1], strict=True):
+    for start, stop, shift, at, size in zip(box[:2], box[2:], chroma, siting, shape[::-1], strict=True):
         step, offset = 1 / (1 << shift), at * ((1 << shift) - 1)
         first, last = (start - offset) * step, (stop - 1 - offset) * step
         low = min(max(0, int(np.floor(first))), size - 1)
         edges.append((low, min(size, int(np.floor(last)) + 2), first - low, step))
     (left, right, x, across), (top, bottom, y, down) = edges
-    samples = np.ascontiguousarray(plane[top:bottom, left:right], np.float32)
-    if chroma == (0, 0):
-        return samples[: box[3] - box[1], : box[2] - box[0]]
-    matrix = np.array([[across, 0, x], [0, down, y]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(samples, matrix, (box[2] - box[0], box[3] - box[1]), flags=flags, borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
+    return (left, top, right, bottom), np.array([[across, 0, x], [0, down, y]])
 
 
-def _reduce(wide: np.ndarray, chroma: tuple[int, int], siting: tuple[float, float]) -> np.ndarray:
+def chroma_blocks(
+    box: tuple[int, int, int, int], chroma: tuple[int, int]
+) -> tuple[tuple[int, int, int, int], tuple[tuple[int, int], tuple[int, int]]]:
+    """The chroma samples (x0, y0, x1, y1) whose blocks the coded pixels of ``box`` touch, and how far (rows, columns, each
+    before and after) the box is from the edge of these blocks and the one pixel more on each side that ``to_chroma`` wants.
+    """
+    (x0, y0, x1, y1), (sx, sy) = box, chroma
+    ux0, uy0, ux1, uy1 = x0 >> sx, y0 >> sy, -(-x1 >> sx), -(-y1 >> sy)
+    border = ((y0 - (uy0 << sy) + 1, (uy1 << sy) - y1 + 1), (x0 - (ux0 << sx) + 1, (ux1 << sx) - x1 + 1))
+    return (ux0, uy0, ux1, uy1), border
+
+
+def to_chroma(wide: np.ndarray, chroma: tuple[int, int], siting: tuple[float, float]) -> np.ndarray:
     """Full-resolution values, one pixel wider on each side, to chroma resolution with a kernel centred on the siting."""
     return _reduce_rows(_reduce_rows(wide, chroma[1], siting[1]).T, chroma[0], siting[0]).T
 

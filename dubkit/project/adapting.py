@@ -163,16 +163,14 @@ def _places(
 
 def _footage(work: Work, reader: FrameReader, track: FaceTrack, frames: FrameRange, size: int) -> Footage:
     from dubkit.lips.adapt import Footage
-    from dubkit.lips.blend import source_crop
-    from dubkit.lips.crops import region, shifted, transforms
+    from dubkit.lips.blend import seen
+    from dubkit.lips.crops import transforms
     from dubkit.lips.mel import melspectrogram
     from dubkit.media.audio import read_audio
 
     rate, geometry, crops = work.media().video.rate, transforms(track, size), []
     for frame in reader.read(frames):
-        transform = geometry[frame.index - track.range.start]
-        x0, y0, x1, y1 = region(transform, size, *frame.size)
-        crops.append(source_crop(frame.rgb((x0, y0, x1, y1), np.float32), shifted(transform, -x0, -y0), size))
+        crops.append(seen(frame, geometry[frame.index - track.range.start], size))
     at_25 = [min(int(k * rate / 25), len(crops) - 1) for k in range(int(len(crops) / rate * 25))]
     start = float(seconds_at(frames.start, rate))
     sound = read_audio(work.analysis_audio(), sample_rate=16_000, channels=1, start=start, duration=len(at_25) / 25)

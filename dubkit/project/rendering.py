@@ -25,6 +25,7 @@ class Rendered:
     copied: tuple[FrameRange, ...]  # taken from the source packet by packet
     not_copied: str | None  # why nothing was, where the settings asked for it
     left_out: tuple[str, ...]  # what the source has and the result has not
+    blended: tuple[str, ...] = ()  # the ways (``lips.pixels``) in which new lips were put into the film
 
 
 def lip_results(work: Work) -> Mapping[str, tuple[FrameRange, Path]]:
@@ -34,35 +35,59 @@ def lip_results(work: Work) -> Mapping[str, tuple[FrameRange, Path]]:
     return {job.id: (job.frames, folder / f"{job.frames.start:07}-{job.id[:16]}.npz") for job in jobs}
 
 
+def _ways(work: Work) -> dict[str, str]:
+    """Job id → the way (``lips.pixels``) in which its lips are put into the film; says so where a GPU's work is done without one."""
+    from dubkit.lips.pixels import pixels_of
+    from dubkit.lips.result import stats_of
+
+    ways, without = {}, 0
+    for job, (_, path) in lip_results(work).items():
+        pixels = pixels_of(stats_of(path))
+        ways[job] = pixels.name
+        without += pixels.name == "torch" and pixels.where == "cpu"
+    if without:
+        work.say(f"lips that were made on a GPU which this machine has not are put back by the same sums on its CPU, "
+                 f"which is slower (jobs: {without})")  # fmt: skip
+    return ways
+
+
 def make_some_pieces(work: Work, frames: FrameRange) -> None:
     """Encodes the pieces that begin in ``frames``."""
-    pieces, _ = _plan(work)
+    pieces, _ = _plan(work, _ways(work))
     _encode(work, [piece for piece in pieces if piece.frames.start in frames], work.progress)
 
 
 def make_film(work: Work) -> list[Path]:
     """The finished film, and what there is to say about it."""
-    pieces, refused = _plan(work)
+    ways = _ways(work)
+    pieces, refused = _plan(work, ways)
     try:
         output, left_out = _film(work, pieces)
     except CopyRefused as error:
         work.say(f"the film is encoded as a whole: {error}")
-        pieces, refused = _plan(work, str(error))
+        pieces, refused = _plan(work, ways, str(error))
         output, left_out = _film(work, pieces)
     for text in left_out:
         work.say(text)
     copied = tuple(piece.frames for piece in pieces if piece.copied)
-    told = Rendered(copied, refused, tuple(left_out))
+    told = Rendered(copied, refused, tuple(left_out), tuple(sorted(set(ways.values()))))
     return [output, artefacts.write_json(work.folder / "render.json", told, Rendered)]
 
 
-def _plan(work: Work, refused: str | None = None) -> tuple[list[Piece], str | None]:
-    """All pieces of the film, and why none is copied where the settings ask for it. ``refused``: that is known already."""
+def _plan(work: Work, ways: Mapping[str, str], refused: str | None = None) -> tuple[list[Piece], str | None]:
+    """All pieces of the film, and why none is copied where the settings ask for it. ``refused``: that is known already.
+
+    A piece is named by the ways in which its lips are put into it; OpenCV's is not said.
+    """
+    from dubkit.lips.pixels import OPENCV
     from dubkit.media.copying import closed_groups
     from dubkit.render.encode import plan_pieces, untouched
 
     media, settings = work.media(), work.settings.render
-    frames = {job: where for job, (where, _) in lip_results(work).items()}
+    frames = {
+        job if ways[job] == OPENCV.name else f"{job} {ways[job]}": where
+        for job, (where, _) in lip_results(work).items()
+    }
     copied: tuple[FrameRange, ...] = ()
     if settings.copy_untouched and not refused:
         try:

@@ -20,16 +20,16 @@ SCHEMA = "dubkit.report/1"
 
 def make_report(work: Work) -> list[Path]:
     """Writes report.json and report.html."""
-    from dubkit.lips.result import LipResult
+    from dubkit.lips.result import changes_of
     from dubkit.project.reads import output_path
 
     media = work.media()
     jobs = []
     for job, (frames, path) in sorted(lip_results(work).items(), key=lambda item: item[1][0]):
-        result, took = LipResult.load(path), seconds_file(path)
+        (stats, notes, changed), took = changes_of(path), seconds_file(path)
         seconds = artefacts.read_json(took, float) if took.is_file() else None
-        jobs.append({**result.stats, "job": job, "frames": [frames.start, frames.stop], "notes": list(result.notes),
-                     "seconds": seconds, "changed": _ranges(result.changed)})  # fmt: skip
+        jobs.append({**stats, "job": job, "frames": [frames.start, frames.stop], "notes": list(notes),
+                     "seconds": seconds, "changed": _ranges(changed)})  # fmt: skip
     altered = sorted({frame for job in jobs for start, stop in job["changed"] for frame in range(start, stop)})
     voice = work.store.stage_folder("voice", work.language)
     film = output_path(work.project, work.settings, work.language)
@@ -41,7 +41,8 @@ def make_report(work: Work) -> list[Path]:
                    "rate": str(media.video.rate), "warnings": list(media.warnings)},
         "result": {"file": film.name, "language": work.language, "frames_altered": len(altered),
                    "altered": _ranges(altered), "copied": [[f.start, f.stop] for f in told.copied],
-                   "not_copied": told.not_copied, "left_out": list(told.left_out)},
+                   "not_copied": told.not_copied, "left_out": list(told.left_out),
+                   "blended": list(told.blended)},
         "lines": _lines(work, voice),
         "voice": artefacts.read_json(voice / "report.json", dict[str, Any]),
         "lips": jobs,

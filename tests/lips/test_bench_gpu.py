@@ -17,3 +17,5 @@ def test_it_prints_rates_roofline_and_limit():
     found = json.loads(done.stdout[done.stdout.index("{") :])
     assert found["network_frames_s_batch_2"] > 0 and found["share_of_roofline_batch_2"] > 0
     assert found["bytes_in_bytes_out_frames_s"] > 0 and found["limit"] and found["roofline_frames_s"] > 0
+    assert found["crops_s_opencv"] > 0 and found["pastes_s_torch_on_cpu"] > 0
+    assert found["crop_levels_apart"] <= 1 and found["paste_psnr_db"] >= 50

@@ -1,0 +1,58 @@
+"""How a piece of film is named, and what is said of the way in which its lips were put into it."""
+
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from dubkit.lips.result import LipResult
+from dubkit.project import rendering
+from dubkit.render.encode import plan_pieces
+from dubkit.settings import RenderSettings
+from dubkit.types import FrameRange, Media, Shot, VideoStream
+
+FILM = Media(Path("film.mp4"), "d", "mp4", 4.0, VideoStream(0, "h264", 64, 48, Fraction(25), Fraction(1, 25), 100, 0.0))
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """A film of two shots with a lip result in each; the second may be of a GPU."""
+    said, results = [], {}
+    monkeypatch.setattr(rendering, "lip_results", lambda work: results)
+
+    def prepared(stats):
+        for job, start, about in (("one", 0, {"device": "cpu"}), ("two", 50, stats)):
+            frames, path = np.arange(start, start + 2), tmp_path / f"{job}.npz"
+            LipResult(job, frames, np.zeros((2, 8, 8, 3), np.uint8), np.zeros((2, 2, 3), np.float32), np.ones(2, np.float32),
+                      np.zeros((2, 6), np.float32), stats=about).save(path)  # fmt: skip
+            results[job] = (FrameRange(start, start + 2), path)
+        return SimpleNamespace(media=lambda: FILM, shots=lambda: (Shot(0, FrameRange(0, 50)), Shot(1, FrameRange(50, 100))),
+                               settings=SimpleNamespace(render=RenderSettings()), folder=tmp_path, say=said.append, said=said)  # fmt: skip
+
+    return prepared
+
+
+def names(work, ways):
+    pieces, _ = rendering._plan(work, ways)
+    return [piece.path.name for piece in pieces]
+
+
+def test_on_a_cpu_pieces_keep_their_names(work):
+    made = work({"device": "cpu"})
+    ways = rendering._ways(made)
+    assert ways == {"one": "opencv", "two": "opencv"} and not made.said
+    lips = {"one": FrameRange(0, 2), "two": FrameRange(50, 52)}
+    as_always = plan_pieces(FILM, made.shots(), lips, RenderSettings(), made.folder / "pieces")
+    assert names(made, ways) == [piece.path.name for piece in as_always]
+
+
+def test_lips_of_a_gpu_name_their_pieces_and_are_told_of_where_there_is_none(work):
+    pytest.importorskip("torch")
+    on_cpu = names(work({}), rendering._ways(work({})))
+    made = work({"device": "cuda:9", "pixels": "torch"})
+    ways = rendering._ways(made)
+    assert ways == {"one": "opencv", "two": "torch"}
+    assert [a == b for a, b in zip(names(made, ways), on_cpu, strict=True)] == [True, False]
+    assert len(made.said) == 1 and "a GPU which this machine has not" in made.said[0] and "(jobs: 1)" in made.said[0]
