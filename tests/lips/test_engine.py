@@ -1,5 +1,7 @@
 """The engine: frames out are frames in, batches across jobs, memory, bad input."""
 
+import threading
+
 import numpy as np
 import pytest
 from lips_film import YUV422_10, MemoryFilm, job, landmarks, run, silence
@@ -132,3 +134,23 @@ def test_what_a_job_cost_and_gained_is_told():
     assert -1 <= stats["sync_before"] <= 1 and -1 <= stats["sync_after"] <= 1 and "expert" in stats["sync_judge"]
     face = 100 * 120 * 1.06  # of the drawn film, pixels
     assert 0.15 * face < stats["mask_pixels"] < 0.45 * face
+
+
+def test_the_film_is_decoded_while_faces_are_painted():
+    class Painter(ColourPainter):
+        def generate(self, windows, crops, references):
+            assert film.further.wait(20), "nothing is decoded while a batch is painted"
+            return super().generate(windows, crops, references)
+
+    class Film(MemoryFilm):
+        further = threading.Event()
+
+        def read(self, frames):
+            for frame in super().read(frames):
+                if frame.index == 8:  # the first batch is full with frame 5
+                    self.further.set()
+                yield frame
+
+    film = Film(12)
+    results = run(film, [job(0, 6), job(6, 12, "b")], [film.track()], Painter(batch=6))
+    assert sorted(results) == ["a", "b"]

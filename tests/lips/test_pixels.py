@@ -19,7 +19,7 @@ from dubkit.media.frame import Frame, PixelFormat
 from dubkit.types import FaceTrack, FrameRange
 
 torch = pytest.importorskip("torch")
-TORCH = pixels_on("cuda:9")  # not here, so torch on the CPU
+TORCH = pixels_on("cuda")  # on the CPU where there is no such thing
 
 FORMATS = {
     "8 bit 4:2:0": (YUV420, (320, 240)),
@@ -135,7 +135,7 @@ def test_a_crop_that_says_nothing_new_changes_no_pixel():
 
 def test_values_that_are_not_numbers_and_boxes_outside_are_refused():
     frame = textured(YUV420, (320, 240))
-    paint, mask = torch.zeros(3, 4, 4), torch.ones(4, 4)
+    paint, mask = torch.zeros(3, 4, 4, device=TORCH.device), torch.ones(4, 4, device=TORCH.device)
     with pytest.raises(ValueError, match="not numbers"):
         TORCH.pasted(frame, 0, 0, paint * torch.nan, mask)
     with pytest.raises(ValueError, match="not inside the picture"):
@@ -162,11 +162,12 @@ def test_lips_of_a_gpu_say_so_and_are_put_back_by_torch(tmp_path, monkeypatch):
     blend(film.frame(2), [(on_cpu, 2)])
     with pytest.raises(ZeroDivisionError):
         blend(film.frame(2), [(on_gpu, 2)])
-    assert asked == ["cpu"]
+    assert asked == [TORCH.where]
 
 
 def test_who_works_where(monkeypatch):
     assert pixels_on("cpu") is pixels_on("mps") is pixels_of({"device": "cpu"}) is OPENCV
+    assert pixels_on("cuda:99").where == "cpu" and TORCH.where == ("cuda" if torch.cuda.is_available() else "cpu")
     assert pixels_on("cuda:1").name == pixels_of({"device": "cuda", "pixels": "torch"}).name == "torch"
     assert pixels_of({"device": "cuda"}) is OPENCV  # painted on CUDA before crops were cut there
     pixels._torch.cache_clear()
