@@ -33,6 +33,7 @@ _PREROLL = 0.5  # seconds decoded before a seek's target, so that lossy decoders
 _UNINDEXED = ("mp3", "aac", "ac3", "eac3", "dts", "mpeg")  # seeking is a guess there
 _WAV_LIMIT = 4_000_000_000  # bytes; beyond, the header is RF64 (EBU Tech 3306)
 _NEARLY_FULL = 1 << 20  # bytes
+_MISCOUNTED = 8  # channels: of a planar frame with so many PyAV (to 18.1) counts a ninth plane and reads wild memory
 _SURROUND = {"FL": 0.7071, "FR": 0.7071, "FC": 1.0, "BC": 0.5, "LFE": 0.0}  # ITU-R BS.775, to mono; others 0.5
 
 
@@ -74,7 +75,7 @@ def blocks(
             drop = 0
         else:
             first, stop = lead * rate, None if duration is None else sample_at(start + duration + _TAIL, rate)
-        native = _placed(path, container, source, zero, first, stop)
+        native = _joined(_placed(path, container, source, zero, first, stop))
         mixed = (_mix(block, source, channels, path) for block in native)
         yield from _resampled(mixed, rate, sample_rate, drop, total)
 
@@ -174,7 +175,7 @@ def _placed(path: Path, container, source, zero: float | None, first: int, stop:
         seconds = first / rate + (zero if zero is not None else float((source.start_time or 0) * source.time_base))
         with contextlib.suppress(av.error.FFmpegError):
             container.seek(int((seconds - _PREROLL) / source.time_base), stream=source)
-    # Interleaved: of a planar frame with exactly 8 channels PyAV (to 18.1) counts a ninth plane and reads wild memory.
+    # Interleaved, because of _MISCOUNTED.
     convert = av.AudioResampler(format="flt")
     following = None  # where the next decoded sample belongs if nothing is missing
     for seconds, samples in _decoded(container, source, convert):
@@ -218,9 +219,24 @@ def _decoded(container, source, convert) -> Iterator[tuple[float | None, np.ndar
                     f"{frame.sample_rate} Hz half-way; convert it to one format first"
                 )
             seconds = frame.time
+            if frame.format.name == "fltp" and frame.layout.nb_channels < _MISCOUNTED:
+                yield seconds, frame.to_ndarray()
+                continue
             for part in convert.resample(frame):
                 samples = part.to_ndarray().reshape(-1, part.layout.nb_channels)
                 yield seconds, np.ascontiguousarray(samples.T, np.float32)
+
+
+def _joined(pieces: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same samples in blocks of about _BLOCK: a codec's frames are so short that each would cost more than its sound."""
+    held: list[np.ndarray] = []
+    for piece in pieces:
+        held.append(piece)
+        if sum(block.shape[1] for block in held) >= _BLOCK:
+            yield np.concatenate(held, axis=1)
+            held = []
+    if held:
+        yield np.concatenate(held, axis=1)
 
 
 def _silence(channels: int, samples: int) -> Iterator[np.ndarray]:

@@ -17,6 +17,7 @@ from dubkit.types import DubLine, FrameRange, Line, LipJob, Media, Segment, Turn
 
 if TYPE_CHECKING:
     from dubkit.lips.result import LipResult
+    from dubkit.pieces import Pieces
     from dubkit.project.stages import Work
 
 LIP_RATE = 16_000  # Hz
@@ -41,7 +42,8 @@ def make_voice(work: Work) -> list[Path]:
         lines, notes = list(translation.lines), {"subtitles": translation.notes}
         found |= translation.names
     if stems:
-        found |= naming.names_from_stems(turns, {name: _speech_of(path) for name, path in stems.items()})
+        speaks = {name: _speech_of(path, name, work.pieces) for name, path in stems.items()}
+        found |= naming.names_from_stems(turns, speaks)
     fixed = {speaker: member.name for member in work.project.project.cast for speaker in member.speakers}
     turns = naming.renamed(turns, found, fixed)
     lines = naming.lines_renamed(lines, work.turns(), turns)
@@ -67,6 +69,7 @@ def make_voice(work: Work) -> list[Path]:
         work.progress,
         on_screen=_on_screen(work, spans),
         start_timecode=_start_timecode(media),
+        kept=work.pieces,
     )
     told = [*dub.report["problems"], *notes.get("subtitles", ())]
     for note in told[:MOST_SAID]:
@@ -112,11 +115,12 @@ def _start_timecode(media: Media) -> Timecode | None:
     return Timecode.parse(media.timecode, media.video.rate) if media.timecode else None
 
 
-def _speech_of(path: Path) -> list[Segment]:
+def _speech_of(path: Path, name: str, kept: Pieces) -> list[Segment]:
     from dubkit.voice.activity import frame_levels, speech
     from dubkit.voice.tracks import file_samples, file_track
 
-    return speech(frame_levels(file_track(path, file_samples(path), mono=True).walk()))
+    track = file_track(path, file_samples(path), mono=True)
+    return speech(kept(f"levels of {name}", lambda: frame_levels(track.walk())))
 
 
 # --------------------------------------------------------------------------------------------------------------- lips

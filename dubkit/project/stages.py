@@ -132,8 +132,10 @@ def ingest(work: Work) -> list[Path]:
     if media.audio:
         stream = work.settings.media.audio_stream
         written += [work.folder / "analysis.flac", work.folder / "original.flac"]
-        audio.extract(media, written[1], sample_rate=ANALYSIS_RATE, channels=1, stream=stream)
-        audio.extract(media, written[2], sample_rate=FILM_RATE, stream=stream)
+        for path, rate, channels in ((written[1], ANALYSIS_RATE, 1), (written[2], FILM_RATE, None)):
+            if path.name not in work.pieces or not path.is_file():
+                audio.extract(media, path, sample_rate=rate, channels=channels, stream=stream)
+                work.pieces.keep(path.name, True)
     else:
         work.say("the film has no sound: nobody can be diarized; turns must come from settings.speech.diarization")
     return written

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dubkit.pieces import NOTHING_KEPT, Pieces
 from dubkit.settings import VoiceSettings
 from dubkit.types import DubLine, Segment
 from dubkit.voice.attribute import Piece
 from dubkit.voice.levels import Original, line_gains, recorded_line_gains, recording_gain
+from dubkit.voice.loudness import Energy, channel_energies
 from dubkit.voice.placed import Placed
 from dubkit.voice.recordings import Recording
 from dubkit.voice.sources import Plan
@@ -40,7 +42,12 @@ class Dialogue:
 
 
 def build_dialogue(
-    plan: Plan, placed: Sequence[Placed], original: Original | None, samples: int, settings: VoiceSettings
+    plan: Plan,
+    placed: Sequence[Placed],
+    original: Original | None,
+    samples: int,
+    settings: VoiceSettings,
+    kept: Pieces = NOTHING_KEPT,
 ) -> Dialogue:
     """Puts every source in its place at its level."""
     parts: dict[str, list[Track]] = {}
@@ -66,7 +73,12 @@ def build_dialogue(
     for kind, owner, recording in recordings:
         taken = [piece for piece in recording.pieces if _used(piece, kind, plan)]
         track = recording.track(samples)
-        factors = _factors(track, taken, plan, original, settings)
+        name = f"energies of the {kind} of {owner}"
+
+        def energy(name: str = name, track: Track = track) -> Energy:
+            return Energy(kept(name, lambda: channel_energies(track)[0]))
+
+        factors = _factors(energy, taken, plan, original, settings)
         by_speaker: dict[str | None, list[Piece]] = {}
         for piece in taken:
             by_speaker.setdefault(owner or (piece.turn.speaker if piece.turn else None), []).append(piece)
@@ -97,9 +109,13 @@ def _used(piece: Piece, kind: str, plan: Plan) -> bool:
 
 
 def _factors(
-    track: Track, taken: Sequence[Piece], plan: Plan, original: Original | None, settings: VoiceSettings
+    energy: Callable[[], Energy],
+    taken: Sequence[Piece],
+    plan: Plan,
+    original: Original | None,
+    settings: VoiceSettings,
 ) -> dict[str | None, float]:
-    """Unit id → factor; under None that of everything else in the recording."""
+    """Unit id → factor; under None that of everything else in the recording, whose ``energy`` it may ask for."""
     spoken: dict[str, list[Segment]] = {}
     for piece in taken:
         if piece.turn:
@@ -108,9 +124,9 @@ def _factors(
     if settings.level == "keep" or not spoken:
         return {None: 1.0}
     if settings.level == "line":
-        by_line = recorded_line_gains(track, units, spoken, original)
+        by_line = recorded_line_gains(energy(), units, spoken, original)
         return {None: float(np.median(list(by_line.values()))), **by_line}
-    return {None: recording_gain(track, units, spoken, original)}
+    return {None: recording_gain(energy(), units, spoken, original)}
 
 
 def _spans(recording: Recording, samples: int, factors, heard: frozenset[Piece]) -> list[Span]:

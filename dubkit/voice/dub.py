@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dubkit.errors import InputError
+from dubkit.pieces import NOTHING_KEPT, Pieces
 from dubkit.progress import Progress, silent
 from dubkit.settings import VoiceSettings
 from dubkit.timing import Timecode
@@ -56,18 +57,19 @@ def make_dub(
     *,
     on_screen: Sequence[Segment] | None = None,
     start_timecode: Timecode | None = None,
+    kept: Pieces = NOTHING_KEPT,
 ) -> Dub:
     """The dub of a film of ``duration`` seconds, written into ``folder`` (its ``cache`` keeps spoken lines).
 
     ``lines`` carry ``translation`` where the dub is to be spoken; ``original`` is the film's own sound from project
-    zero; ``voices``: speaker or line id → "engine/voice". Raises InputError, MediaError, EngineUnavailable or
+    zero; ``voices``: speaker or line id → "engine/voice"; ``kept``: what a killed run had made already. Raises InputError, MediaError, EngineUnavailable or
     ProcessError, naming the line or file; ``settings.problems`` says what is reported instead.
     """
     if duration <= 0:
         raise InputError(f"a film lasts longer than {duration} s")
     samples = round(duration * RATE)
     problems = Problems(settings.problems)
-    plan = plan_sources(source, turns, lines, duration, voices, settings, problems, lambda: progress(0, 1))
+    plan = plan_sources(source, turns, lines, duration, voices, settings, problems, lambda: progress(0, 1), kept)
     if not any(kind != "none" for kind in plan.kind.values()):
         raise InputError(
             "there is nothing to dub with: give stems, a dialogue track, a file a line, or translated subtitles"
@@ -89,14 +91,16 @@ def make_dub(
         return watched(file_track(path, samples), lambda: progress(0.3, 1)) if path else None
 
     own, me = listening(original), listening(source.background)
-    heard = levels.listen(own, source_speech, me) if own else None
+    heard = levels.listen(own, source_speech, me, kept) if own else None
     progress(0.4, 1)
-    dialogue = build_dialogue(plan, placed, heard, samples, settings)
+    dialogue = build_dialogue(plan, placed, heard, samples, settings, kept)
     background = choose_background(
         source.background, original, heard, source_speech, dialogue.speech, samples, folder, settings
     )
     progress(0.5, 1)
-    made = write_dub(dialogue, background, heard, samples, folder, settings, lambda done: progress(0.5 + 0.5 * done, 1))
+    made = write_dub(
+        dialogue, background, heard, samples, folder, settings, lambda done: progress(0.5 + 0.5 * done, 1), kept
+    )
     if settings.stem_format == "bwf":
         for path in made.paths():
             write_bwf(path, start_timecode)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dubkit.pieces import NOTHING_KEPT, Pieces
 from dubkit.types import Line, Segment
 from dubkit.voice.loudness import Energy, channel_energies, from_lufs, lufs, mono_energy
 from dubkit.voice.mix import carriers
@@ -34,13 +35,14 @@ class Original:
         return max(energy - Energy(self.background[: len(whole)]).within(segments), 0.1 * energy)
 
 
-def listen(original: Track, speech: Sequence[Segment], background: Track | None) -> Original:
+def listen(original: Track, speech: Sequence[Segment], background: Track | None, kept: Pieces = NOTHING_KEPT) -> Original:  # fmt: skip
     """Walks the original once, and the M&E once where it is given in the same layout."""
-    steps = channel_energies(original)
+    steps = kept("energies of the original", lambda: channel_energies(original))
     found = tuple(carriers(steps, speech))
     if background is None or background.channels != original.channels:
         return Original(steps, found)
-    return Original(steps, found, channel_energies(background)[list(found)].sum(axis=0))
+    beside = kept("energies of the M&E", lambda: channel_energies(background))
+    return Original(steps, found, beside[list(found)].sum(axis=0))
 
 
 def line_gains(placed: Sequence[Placed], original: Original | None, mode: str) -> dict[str, float]:
@@ -56,19 +58,17 @@ def line_gains(placed: Sequence[Placed], original: Original | None, mode: str) -
     return factors
 
 
-def recording_gain(track: Track, units: Mapping[str, Line], spoken: Mapping[str, list[Segment]], original: Original | None) -> float:  # fmt: skip
+def recording_gain(own: Energy, units: Mapping[str, Line], spoken: Mapping[str, list[Segment]], original: Original | None) -> float:  # fmt: skip
     """One factor for a recorded track: its lines together as loud as the actors' were. ``spoken``: unit id → where."""
     if original is None or not spoken:
         return 1.0
-    own = Energy(channel_energies(track)[0])
     mine = own.within([s for segments in spoken.values() for s in segments])
     theirs = original.dialogue([units[key].segment for key in spoken])
     return _factor(theirs, mine)
 
 
-def recorded_line_gains(track: Track, units: Mapping[str, Line], spoken: Mapping[str, list[Segment]], original: Original | None) -> dict[str, float]:  # fmt: skip
+def recorded_line_gains(own: Energy, units: Mapping[str, Line], spoken: Mapping[str, list[Segment]], original: Original | None) -> dict[str, float]:  # fmt: skip
     """A factor for every line of a recorded track, by unit id."""
-    own = Energy(channel_energies(track)[0])
     wanted = _wanted([units[key] for key in spoken], original)
     return {key: _factor(wanted[key], own.within(segments)) for key, segments in spoken.items()}
 

@@ -16,6 +16,7 @@ from dubkit.voice.loudness import oversampled_peaks
 from dubkit.voice.tracks import RATE, Track
 
 LOOK = RATE // 100  # samples to each side, 10 ms
+NEAR, REACH = RATE // 50, 64  # samples: sound is oversampled in such blocks, with so much beside them for the filter
 CONTEXT = 2 * LOOK + 64
 MARGIN_DB = 0.1  # another meter's oversampling filter may read a little more than ours
 
@@ -54,15 +55,26 @@ def _gain(audio: np.ndarray, ceiling: float, oversample: bool) -> np.ndarray | N
     """float32 (n,), or None where nothing has to be done."""
     from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
-    if np.abs(audio).max(initial=0.0) < (ceiling / 2 if oversample else ceiling):  # real sound does not double
+    peaks = np.abs(audio).max(axis=0, initial=0.0)
+    if peaks.max(initial=0.0) < (ceiling / 2 if oversample else ceiling):  # real sound does not double
         return None
-    peaks = oversampled_peaks(audio) if oversample else np.abs(audio).max(axis=0)
+    if oversample:
+        for start, stop in _stretches(peaks >= ceiling / 2):
+            first, last = max(0, start - REACH), min(len(peaks), stop + REACH)
+            peaks[start:stop] = oversampled_peaks(audio[:, first:last])[start - first : stop - first]
     wanted = np.minimum(1.0, ceiling / np.maximum(peaks.astype(np.float64), 1e-9))
     if wanted.min() >= 1.0:
         return None
     held = minimum_filter1d(wanted, 2 * LOOK + 1)
     near = minimum_filter1d(held, 2 * LOOK + 1) < 1.0
     return np.where(near, uniform_filter1d(held, 2 * LOOK + 1), 1.0).astype(np.float32)
+
+
+def _stretches(loud: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Half-open ranges of whole NEAR blocks around what is loud, so that what rises above it between two samples is in them."""
+    blocks = np.flatnonzero(np.add.reduceat(loud, np.arange(0, len(loud), NEAR)))
+    for run in np.split(blocks, np.flatnonzero(np.diff(blocks) > 1) + 1):
+        yield max(0, int(run[0]) * NEAR - REACH), min(len(loud), (int(run[-1]) + 1) * NEAR + REACH)
 
 
 def _with_context(track: Track) -> Iterator[tuple[np.ndarray, int, int]]:

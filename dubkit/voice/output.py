@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dubkit.errors import InputError
+from dubkit.pieces import NOTHING_KEPT, Pieces
 from dubkit.settings import VoiceSettings
 from dubkit.types import DubLine
 from dubkit.voice import levels, loudness, mix
@@ -19,6 +20,7 @@ from dubkit.voice.dialogue import Dialogue
 from dubkit.voice.limit import limited
 from dubkit.voice.tracks import BLOCK, RATE, Track, file_track, scaled, summed, watched, write_track
 
+NOBODY = "_nobody.flac"  # what a finished track says near no turn
 FULL_SCALE = -0.2  # dBFS: no stem clips
 CLOSE = 0.2  # LU: nearer than this to the target is done
 ATTEMPTS = 3  # the limiter takes loudness away; the next attempt gives it back
@@ -50,11 +52,18 @@ def write_dub(
     folder: Path,
     settings: VoiceSettings,
     progress: Callable[[float], None],
+    kept: Pieces = NOTHING_KEPT,
 ) -> Written:
-    """Writes everything into ``folder``; ``heard`` is the original's loudness. ``progress`` is told 0 to 1."""
+    """Writes everything into ``folder``; ``heard`` is the original's loudness. ``progress`` is told 0 to 1.
+
+    A killed run goes on with the file that it was at.
+    """
     walk = _Walks(progress, passes=len(dialogue.speakers) + 4, samples=samples)
     whole = dialogue.whole(samples)
-    energies = loudness.joint_energy(walk(background.track), whole, mix.placing(background.track.channels))
+    placing = mix.placing(background.track.channels)
+    energies = kept(
+        "energies of the mix", lambda: np.array(loudness.joint_energy(walk(background.track), whole, placing))
+    )
     wanted = loudness.target(settings.loudness)
     as_source = wanted is None
     if wanted is None:
@@ -63,7 +72,8 @@ def write_dub(
     for attempt in range(ATTEMPTS):
         trim, gain = _balance(energies, aim, as_source, settings)
         spoken, beside = dialogue.louder(trim * gain), scaled(background.track, gain)
-        written = _write(spoken, beside, background.said, samples, folder, settings, walk)
+        files = _Files(folder, kept, attempt)
+        written = _write(spoken, beside, background.said, samples, files, settings, walk)
         error = wanted - written.loudness["integrated_lufs"]
         if abs(error) <= CLOSE or not np.isfinite(error) or (as_source and settings.level == "keep"):
             break
@@ -110,26 +120,43 @@ def _balance(energies: Energies, aim: float, as_source: bool, settings: VoiceSet
     return loudness.solve_gain(energies, aim, MOST_TRIM), 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """Writes the files of one attempt; those that a killed run has written in it are left as they are."""
+
+    folder: Path
+    kept: Pieces
+    attempt: int
+
+    def write(self, name: str, track: Track, beside: Sequence[int] = ()) -> tuple[Path, Sequence[int]]:
+        """The file, and what ``beside`` was when it had been written."""
+        path, known = self.folder / name, f"{self.attempt} {name}"
+        if known not in self.kept or not path.is_file():
+            write_track(path, track)
+            self.kept.keep(known, list(beside))
+        return path, self.kept.get(known) or beside
+
+
 def _write(
-    dialogue: Dialogue, background: Track, said: str, samples: int, folder: Path, settings: VoiceSettings, walk: _Walks
+    dialogue: Dialogue, background: Track, said: str, samples: int, files: _Files, settings: VoiceSettings, walk: _Walks
 ) -> Written:
-    names = _file_names(list(dialogue.speakers))
+    names, folder = _file_names(list(dialogue.speakers)), files.folder
     for old in (folder / "stems").glob("*.*"):  # of a speaker who is no more, or of another voice.stem_format
-        if old.suffix == ".wav" or old.name not in names.values():
+        if old.suffix == ".wav" or old.name not in (*names.values(), *([NOBODY] if dialogue.rest else [])):
             old.unlink()
     for name in ("dialogue.wav", "background.wav", "mix.wav", *(() if said else ("background.flac",))):
         (folder / name).unlink(missing_ok=True)  # of an earlier dub
-    stems = {s: write_track(folder / "stems" / names[s], _unclipped(walk(t))) for s, t in dialogue.speakers.items()}
+    stems = {s: files.write(f"stems/{names[s]}", _unclipped(walk(t)))[0] for s, t in dialogue.speakers.items()}
     parts = [file_track(path, samples) for path in stems.values()]
     if dialogue.rest:
-        parts.append(file_track(write_track(folder / "stems" / "_nobody.flac", _unclipped(dialogue.rest)), samples))
-    whole = file_track(write_track(folder / "dialogue.flac", _unclipped(walk(summed(parts, samples)))), samples)
-    beside = write_track(folder / "background.flac", walk(background)) if said else None
-    measured = _write_mix(background, walk(whole), folder / "mix.flac", settings)
+        parts.append(file_track(files.write(f"stems/{NOBODY}", _unclipped(dialogue.rest))[0], samples))
+    whole = file_track(files.write("dialogue.flac", _unclipped(walk(summed(parts, samples))))[0], samples)
+    beside = files.write("background.flac", walk(background))[0] if said else None
+    measured = _write_mix(background, walk(whole), files, settings)
     return Written(dialogue.lines, stems, folder / "dialogue.flac", beside, folder / "mix.flac", measured)
 
 
-def _write_mix(background: Track, dialogue: Track, path: Path, settings: VoiceSettings) -> dict[str, Any]:
+def _write_mix(background: Track, dialogue: Track, files: _Files, settings: VoiceSettings) -> dict[str, Any]:
     """The mix under the true-peak ceiling, and what ffmpeg measures in the written file."""
     places = [int(c) for c in np.flatnonzero(mix.placing(background.channels))]
     others = [c for c in range(background.channels) if c not in places]
@@ -138,8 +165,9 @@ def _write_mix(background: Track, dialogue: Track, path: Path, settings: VoiceSe
     def count(group: int, samples: int) -> None:
         acted[group] += samples
 
-    write_track(path, limited(mix.mixed(background, dialogue), settings.true_peak, groups, count))
-    programme, peak = loudness.measure(path)
+    mixed = limited(mix.mixed(background, dialogue), settings.true_peak, groups, count)
+    path, acted = files.write("mix.flac", mixed, acted)
+    programme, peak = files.kept(f"{files.attempt} measured", lambda: loudness.measure(path))
     return {
         "integrated_lufs": round(programme, 2),
         "true_peak_dbtp": round(peak, 2),

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dubkit.errors import InputError
+from dubkit.pieces import NOTHING_KEPT, Pieces
 from dubkit.types import Segment, Turn
 from dubkit.voice.activity import frame_levels, speech
 from dubkit.voice.attribute import PAUSE, Piece, attribute
@@ -57,15 +58,24 @@ def open_recording(
     duration: float,
     problems: Problems,
     tick: Callable[[], None] = lambda: None,
+    kept: Pieces = NOTHING_KEPT,
 ) -> Recording | None:
-    """Looks at a file once. None where it is silent. ``turns``: those that may speak in it.
+    """Looks at a file once. None where it is silent. ``turns``: those that may speak in it. ``kept``: what a killed run had
+    seen.
 
     Raises MediaError (unreadable) or, as the settings say, InputError: silent, clipped, longer than the film, or at
     the wrong start.
     """
     samples = file_samples(path)
-    clips = _Clips()
-    levels = frame_levels(clips.watch(watched(file_track(path, samples, mono=True), tick)))
+
+    def look() -> np.ndarray:
+        """(2 + F,) float64: how many samples are loud and how many of them clipped, then the levels."""
+        clips = _Clips()
+        levels = frame_levels(clips.watch(watched(file_track(path, samples, mono=True), tick)))
+        return np.concatenate([[clips.loud, clips.clipped], levels])
+
+    seen = kept(f"levels of {who}", look)
+    (loud, clipped), levels = seen[:2], seen[2:].astype(np.float32)
     regions = speech(levels, min_gap=PAUSE)
     if not regions:
         problems.meet(
@@ -74,8 +84,8 @@ def open_recording(
             "lets a voice speak its translated lines",
         )
         return None
-    if clips.share > CLIPPED:
-        problems.meet(f"{who} ({path.name}) is clipped: {clips.share:.2%} of its loud samples sit at full scale", "uses it as it is")  # fmt: skip
+    if clipped > CLIPPED * loud:
+        problems.meet(f"{who} ({path.name}) is clipped: {clipped / loud:.2%} of its loud samples sit at full scale", "uses it as it is")  # fmt: skip
     shift = 0.0
     lag, now, then = best_lag(regions, [turn.segment for turn in turns])
     surely = 0.75 if len(turns) > 2 else 0.6  # one or two lines may well be moved on purpose
@@ -130,7 +140,7 @@ class _Clips:
     """Counts samples that sit at full scale in runs, while the blocks pass by."""
 
     def __init__(self) -> None:
-        self.loud = self.flat = 0
+        self.loud = self.clipped = 0
 
     def watch(self, track: Track):
         for block in track.walk():
@@ -140,9 +150,5 @@ class _Clips:
             if top.sum() >= CLIP_RUN:
                 same = top[1:] & top[:-1] & (np.abs(np.diff(block[0])) < 1e-4)
                 runs = np.convolve(same, np.ones(CLIP_RUN - 1), "valid") >= CLIP_RUN - 1
-                self.flat += int(np.count_nonzero(runs))
+                self.clipped += int(np.count_nonzero(runs))
             yield block
-
-    @property
-    def share(self) -> float:
-        return self.flat / self.loud if self.loud else 0.0

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
+from dubkit.pieces import NOTHING_KEPT, Pieces
 from dubkit.settings import VoiceSettings
 from dubkit.types import Line, Turn
 from dubkit.voice.recordings import Problems, Recording, open_recording
@@ -48,6 +49,7 @@ def plan_sources(
     settings: VoiceSettings,
     problems: Problems,
     tick: Callable[[], None] = lambda: None,
+    kept: Pieces = NOTHING_KEPT,
 ) -> Plan:
     """Looks at every given file once and decides for every line. Raises MediaError or InputError (see Problems)."""
     units = _units(turns, lines)
@@ -72,7 +74,7 @@ def plan_sources(
     stems: dict[str, Recording] = {}
     silent: set[str] = set()
     for name, path in source.stems.items():
-        found = open_recording(path, f"the stem of {name}", as_turns.get(name, ()), duration, problems, tick)
+        found = open_recording(path, f"the stem of {name}", as_turns.get(name, ()), duration, problems, tick, kept)
         if found:
             stems[name] = found
         else:
@@ -80,7 +82,9 @@ def plan_sources(
     track = None
     if source.dialogue is not None:
         everybody = [turn for spoken in as_turns.values() for turn in spoken]
-        track = open_recording(source.dialogue, "the finished dialogue track", everybody, duration, problems, tick)
+        track = open_recording(
+            source.dialogue, "the finished dialogue track", everybody, duration, problems, tick, kept
+        )
 
     def kind(unit: Line) -> str:
         if line_file(source, unit):
