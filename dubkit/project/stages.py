@@ -229,7 +229,7 @@ def match(work: Work) -> list[Path]:
         artefacts.write_json(work.folder / "assignments.json", result.assignments, tuple[Assignment, ...]),
     ]
     with FrameReader(media) as reader:
-        written += write_cast_sheet(work.folder, reader, turns, work.lines(), tracks, result)
+        written += write_cast_sheet(work.folder, reader, turns, work.lines(), tracks, result, work.pieces)
     return written
 
 

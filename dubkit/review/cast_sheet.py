@@ -16,6 +16,7 @@ import numpy as np
 
 from dubkit.cast.match import SPILLED, CastResult
 from dubkit.files import atomic_write
+from dubkit.pieces import NOTHING_KEPT, Pieces
 from dubkit.timing import Timecode, seconds_at
 from dubkit.types import Assignment, Character, FaceTrack, FrameRange, Line, Turn
 
@@ -64,10 +65,11 @@ def write_cast_sheet(
     lines: Sequence[Line],
     tracks: Sequence[FaceTrack],
     result: CastResult,
+    kept: Pieces = NOTHING_KEPT,
 ) -> list[Path]:
     """Writes ``cast.html`` and ``cast.png`` into ``folder`` and returns their paths.
 
-    Reads only the frames that it shows. Faces that speak come first; faces without a voice are listed at the end.
+    Reads only the frames that it shows, and of those only what is not among the ``kept`` pictures of a killed run. Faces that speak come first; faces without a voice are listed at the end.
     """
     by_id = {track.id: track for track in tracks}
     shown = {c.name: _chosen(c, result, by_id) for c in result.characters}
@@ -75,7 +77,7 @@ def write_cast_sheet(
     silent = [t.id for t in sorted(tracks, key=lambda t: -len(t.frames)) if t.id not in voiced][:FACES]
     candidates = _candidates(result.undecided, tracks)
     wanted = {i for ids in shown.values() for i in ids} | set(silent) | {i for ids in candidates.values() for i in ids}
-    thumbs = thumbnails(reader, [by_id[i] for i in sorted(wanted)])
+    thumbs = thumbnails(reader, [by_id[i] for i in sorted(wanted)], kept)
     store = folder.parent.name  # film.dubkit, beside film.dub.toml
     project = store.removesuffix(".dubkit") + ".dub.toml" if store.endswith(".dubkit") else "PROJECT.dub.toml"
     page = _page(reader, turns, lines, result, shown, silent, candidates, thumbs, project)
@@ -88,8 +90,13 @@ def write_cast_sheet(
     return [html, png]
 
 
-def thumbnails(reader, tracks: Sequence[FaceTrack]) -> dict[str, Thumbnail]:
+def thumbnails(reader, tracks: Sequence[FaceTrack], kept: Pieces = NOTHING_KEPT) -> dict[str, Thumbnail]:
     """The best frame of each track: surest, and large."""
+
+    def picture(frame: int, box: tuple[int, int, int, int], side: int) -> np.ndarray:
+        large = next(iter(reader.read(FrameRange(frame, frame + 1)))).rgb(box)
+        return cv2.resize(large, (THUMB, THUMB), interpolation=cv2.INTER_AREA if side > THUMB else cv2.INTER_CUBIC)
+
     found = {}
     width, height = reader.media.video.display_size
     for track in sorted(tracks, key=lambda t: t.range.start):
@@ -102,8 +109,8 @@ def thumbnails(reader, tracks: Sequence[FaceTrack]) -> dict[str, Thumbnail]:
             continue
         left = int(np.clip((x0 + x1 - side) / 2, 0, width - side))
         top = int(np.clip((y0 + y1 - side) / 2, 0, height - side))
-        picture = next(iter(reader.read(FrameRange(frame, frame + 1)))).rgb((left, top, left + side, top + side))
-        small = cv2.resize(picture, (THUMB, THUMB), interpolation=cv2.INTER_AREA if side > THUMB else cv2.INTER_CUBIC)
+        box = left, top, left + side, top + side
+        small = kept(f"picture of {track.id}", lambda frame=frame, box=box, side=side: picture(frame, box, side))
         found[track.id] = Thumbnail(track.id, frame, small)
     return found
 

@@ -6,11 +6,13 @@ from fractions import Fraction
 
 import cv2
 import numpy as np
+import pytest
 
 from dubkit.cast.match import match
 from dubkit.review.cast_sheet import write_cast_sheet
 from dubkit.settings import CastSettings
 from dubkit.types import FaceTrack, FrameRange, Line, Segment, Shot, SpeakingScore, Turn
+from tests.fakes.killed import Dying
 from tests.fakes.pictures import MemoryFilm, noise
 
 N = 20
@@ -58,6 +60,27 @@ def test_an_undecided_line_shows_who_it_could_be_and_how_to_decide(tmp_path):
 def test_a_film_without_voices_has_a_sheet_too(tmp_path):
     page, picture, _ = sheet(tmp_path, [], [], [])
     assert "no undecided lines" in page and picture is not None
+
+
+def test_pictures_of_a_killed_run_are_not_cut_out_again(tmp_path):
+    turns, tracks = [Turn("t0", Segment(0, 0.8), "v<1>")], [track("left", 20), track("edge", 290), track("mid", 150)]
+    scores = [
+        SpeakingScore(t.id, np.arange(N), np.full(N, 0.3 if t.id == "left" else -0.3, np.float32)) for t in tracks
+    ]
+    result = match(turns, [Shot(0, FrameRange(0, N))], tracks, scores, Fraction(25), CastSettings())
+    film, seen = MemoryFilm([noise(180, 320)] * N), []
+    read = film.read
+    film.read = lambda frames: seen.append(frames) or read(frames)
+
+    def pages(folder, kept):
+        seen.clear()
+        return [path.read_bytes() for path in write_cast_sheet(folder, film, turns, [], tracks, result, kept)]
+
+    whole = pages(tmp_path, Dying(None))
+    assert len(seen) == 3
+    with pytest.raises(KeyboardInterrupt):
+        pages(tmp_path, Dying(tmp_path / "unfinished", 2))
+    assert pages(tmp_path, Dying(tmp_path / "unfinished")) == whole and len(seen) == 1
 
 
 def test_times_are_the_films_timecode_and_a_moment_over_a_cut_is_no_row(tmp_path):
