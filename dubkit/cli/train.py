@@ -198,7 +198,7 @@ def measure(
     clips: Annotated[int, typer.Option(min=1, help="Clips of each set for the picture measures.")] = 30,
     shifted: Annotated[int, typer.Option(help="Also show each model with the voice this many frames late; 0: not.")] = 10,
     inception: Annotated[Path | None, typer.Option(help="Inception weights for FID, or 'package' (docs/training.md).")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="expert, sync, pictures or fid; repeat. Default: all, fid with --inception.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="expert, sync, pictures, apart or fid; repeat. Default: all, fid with --inception.")] = None,
     output: Annotated[Path | None, typer.Option(help="JSON file; tables that it has are kept, the others are added.")] = None,
     threads: Threads = 0,
 ) -> None:  # fmt: skip

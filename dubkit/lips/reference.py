@@ -55,11 +55,7 @@ def opening_of_voice(windows: np.ndarray) -> np.ndarray:
 
 def choose(seen: np.ndarray, usable: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Index of the reference for every frame, (N,): the cheapest path through the usable frames."""
-    count, size = seen.shape[:2]
-    candidates = np.flatnonzero(usable)
-    cell = size // 12
-    blocks = seen[:, : 7 * cell, cell : 11 * cell].reshape(count, 7, cell, 10, cell, 3)
-    upper = blocks.mean(axis=(2, 4, 5), dtype=np.float32).reshape(count, -1)
+    count, candidates, upper = len(seen), np.flatnonzero(usable), upper_faces(seen)
     opening = openness(seen[candidates])
     closed, open_ = np.percentile(opening, (5, 95))
     opening = np.clip((opening - closed) / max(open_ - closed, 1e-3), 0, 1)
@@ -74,6 +70,14 @@ def choose(seen: np.ndarray, usable: np.ndarray, wanted: np.ndarray) -> np.ndarr
     for i in range(count - 1, -1, -1):
         chosen[i], at = at, path[i, at]
     return candidates[chosen]
+
+
+def upper_faces(seen: np.ndarray) -> np.ndarray:
+    """What pose is told by: the brightness of 70 fields of each face above the mouth, (N, 70) float32."""
+    count, size = seen.shape[:2]
+    cell = size // 12
+    blocks = seen[:, : 7 * cell, cell : 11 * cell].reshape(count, 7, cell, 10, cell, 3)
+    return blocks.mean(axis=(2, 4, 5), dtype=np.float32).reshape(count, -1)
 
 
 def _step(best: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 Every number comes from held-out identities. The judge of the generator is an expert of the project's own, named as such;
 where it is not the one that taught the generator, say so. The sync measures and FID are taken with another person's voice and
 the frame itself as reference, as in the engine; the other picture measures with the clip's own voice, since there is no truth
-for another one, and a reference from another clip of that person, so that the answer is not given away.
+for another one, and references from other clips of that person, so that the answer is not given away.
 """
 
 from __future__ import annotations
@@ -79,8 +79,10 @@ def generator_table(
     return table
 
 
-def picture_table(models: dict[str, Speaker | None], data: TalkingFaces, clips: int = 30) -> dict[str, dict]:
-    """For each model and set, on held-out clips with their own voice and a reference from another clip: mouth L1 (0 to 1), PSNR
+def picture_table(
+    models: dict[str, Speaker | None], data: TalkingFaces, clips: int = 30, how: str = "laid"
+) -> dict[str, dict]:
+    """For each model and set, on held-out clips with their own voice and ``references`` of other clips: mouth L1 (0 to 1), PSNR
     (dB) and SSIM of the crop, how well lips close where the real ones do (0.5: at random), and the Fréchet distance over
     EfficientNet of all crops. None stands for showing the reference itself."""
     rows, columns = mouth_region(CROP)
@@ -91,7 +93,7 @@ def picture_table(models: dict[str, Speaker | None], data: TalkingFaces, clips: 
         for name, model in models.items():
             found, pile = [], []
             for clip in mine:
-                made, real = _rebuilt(model, data, clip), _real(data, clip)
+                made, real = _rebuilt(model, data, clip, how), _real(data, clip)
                 apart = np.abs(made[:, rows, columns].astype(np.float32) - real[:, rows, columns])
                 ought = openness(real[..., ::-1])
                 alike = np.mean([ssim(*pair) for pair in zip(made[::4], real[::4], strict=True)])
@@ -136,12 +138,12 @@ def _real(data: TalkingFaces, clip: Clip) -> np.ndarray:
     return data.crops(clip, np.arange(clip.start + 1, clip.stop - FRAMES))
 
 
-def _rebuilt(model: Speaker | None, data: TalkingFaces, clip: Clip) -> np.ndarray:
-    """The frames of ``_real`` as ``model`` makes them of another clip's pictures, or those pictures, uint8 BGR."""
+def _rebuilt(model: Speaker | None, data: TalkingFaces, clip: Clip, how: str) -> np.ndarray:
+    """The frames of ``_real`` as ``model`` makes them of other clips' pictures, or those pictures, uint8 BGR."""
     frames = len(_real(data, clip))
     if model is None:
-        return references(data, clip, frames)
-    return speak(model, data, clip, clip, frames, reference="apart")[0]
+        return references(data, clip, frames, how)
+    return speak(model, data, clip, clip, frames, reference=how)[0]
 
 
 def _spread(things: list, most: int) -> list:

@@ -26,8 +26,12 @@ from dubkit.train.measure import (
 )
 
 SHOWN = (-15, -10, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 10, 15)  # frames of shift that the Markdown shows
-KINDS = ("expert", "sync", "pictures", "fid")
+KINDS = ("expert", "sync", "pictures", "apart", "fid")
 SOURCE, REFERENCE = "untouched source under that voice", "reference shown as it is"
+LAID = (
+    "References: of the person's other clips the picture nearest in pose, laid over the frame, as the engine does it."
+)
+APART = "References: the person's next clip, whatever its pose."
 REAL, UNTRAINED = "the same faces under their own voice", "the same net, untrained"
 
 
@@ -66,7 +70,8 @@ def all_tables(shards: Path, models: dict[str, Path], expert: Path | None = None
     tables: dict[str, Callable[[], dict]] = {
         "expert": lambda: expert_table(load_expert(expert), data),
         "sync": sync,
-        "pictures": lambda: picture_table({REFERENCE: None} | compared, data, clips),
+        "pictures": lambda: picture_table({REFERENCE: None} | compared, data, clips, "laid"),
+        "apart": lambda: picture_table({REFERENCE: None} | compared, data, clips, "apart"),
         "fid": lambda: fid_table(painters, data, mismatched(data, pairs), inception),
     }
     for kind in (kind for kind in wanted if kind not in found):
@@ -98,27 +103,30 @@ def as_markdown(found: dict) -> str:
     if sync := found.get("sync"):
         parts += [f"Judge: {found['judge']}, not the public SyncNet; {found['pairs']} pairs.", _main_table(found, sync),
                   _curves("shown", sync)]  # fmt: skip
-    if pictures := found.get("pictures"):
+    for pictures, caption in ((found.get("pictures"), LAID), (found.get("apart"), APART)):
+        if not pictures:
+            continue
         titles = ["clips", "mouth L1 ↓", "PSNR ↑", "SSIM ↑", "closing ↑", "Fréchet, EfficientNet-Lite0 (not FID) ↓"]
         keys = ["clips", "mouth_l1", "psnr", "ssim", "closing", "frechet_efficientnet"]
         rows = [[name, group, *(f"{numbers[key]:.4g}" for key in keys)] for name, groups in pictures.items() for group, numbers in groups.items()]  # fmt: skip
-        parts.append(_table(["shown", "set", *titles], rows))
+        parts += [caption, _table(["shown", "set", *titles], rows)]
     return "\n\n".join(parts)
 
 
 def _main_table(found: dict, sync: dict[str, dict]) -> str:
-    """Sync with somebody else's voice and, where they were measured, FID of the same pictures and mouth L1 of the reconstruction
-    (for the untouched source: of the reference shown as it is)."""
-    fid, pictures = found.get("fid", {}), found.get("pictures", {})
-    sets = list(next(iter(pictures.values()), {}))
+    """Sync with somebody else's voice and, where they were measured, FID of the same pictures and mouth L1 of both
+    reconstructions (for the untouched source: of the reference shown as it is)."""
+    fid = found.get("fid", {})
+    columns = [(how, kind, name) for kind, how in (("pictures", ""), ("apart", " (next clip)"))
+               for name in next(iter(found.get(kind, {}).values()), {})]  # fmt: skip
     titles = ["shown", "LSE-D ↓", "LSE-C ↑", "AV offset", "cosine in place", *(["FID ↓"] if fid else []),
-              *(f"mouth L1, {name} ↓" for name in sets)]  # fmt: skip
+              *(f"mouth L1, {name}{how} ↓" for how, _, name in columns)]  # fmt: skip
     rows = []
     for name, r in sync.items():
-        rebuilt = pictures.get(REFERENCE if name == SOURCE else name, {})
+        rebuilt = [found[kind].get(REFERENCE if name == SOURCE else name, {}).get(s) for _, kind, s in columns]
         row = [name, f"{r['lse_d']:.3f}", f"{r['lse_c']:.3f}", f"{r['av_offset']:+d}", f"{r['cosine_in_place']:.3f}"]
         row += [f"{fid[name]['fid']:.1f}" if name in fid else "–"] if fid else []
-        rows.append(row + [f"{rebuilt[s]['mouth_l1']:.4f}" if s in rebuilt else "–" for s in sets])
+        rows.append(row + [f"{numbers['mouth_l1']:.4f}" if numbers else "–" for numbers in rebuilt])
     return _table(titles, rows)
 
 

@@ -29,11 +29,31 @@ def shards(tmp_path_factory):
 def test_references_come_from_another_clip(shards):
     data = TalkingFaces(shards, "val")
     face = data.clips[0]
-    shown = references(data, face, 10)
+    shown = references(data, face, 10, "apart")
     other = data.clips[1]
     assert np.array_equal(shown, data.crops(other, other.start + np.arange(10)))
     data.clips = [face]  # nobody has another: the far end of the same clip
-    assert np.array_equal(references(data, face, 10), data.crops(face, np.full(10, face.stop - 1)))
+    assert np.array_equal(references(data, face, 10, "apart"), data.crops(face, np.full(10, face.stop - 1)))
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_references_are_laid_as_the_engine_lays_them_and_never_give_the_answer_away(shards, monkeypatch, alone):
+    data, offered = TalkingFaces(shards, "val"), []
+    face = data.clips[0]
+    if alone:
+        data.clips = [face]
+    monkeypatch.setattr("dubkit.train.strips.laid_over", lambda other, frame: offered.append(other) or (255 - other if len(offered) % 2 else None))  # fmt: skip
+    frames = face.stop - face.start - 6
+    shown = references(data, face, frames)
+    assert len(offered) == len(shown) == frames
+    assert np.array_equal(shown[0], 255 - offered[0]) and np.array_equal(shown[1], offered[1])  # laid; as it is
+    at = face.start + 1 + np.arange(frames)
+    answers = {picture.tobytes() for picture in data.crops(face, at)}
+    if alone:
+        mine = [picture.tobytes() for picture in data.crops(face, np.arange(face.start, face.stop))]
+        assert all(abs(mine.index(other.tobytes()) - 1 - i) > 5 for i, other in enumerate(offered))
+    else:
+        assert not answers & {other.tobytes() for other in offered}
 
 
 def test_speech2vid_sees_one_still(shards):
@@ -74,10 +94,13 @@ def test_all_tables(shards, weights, monkeypatch):
     assert 0 <= found["expert"]["made-up"]["accuracy"] <= 1
     assert list(found["fid"]) == list(found["sync"])[1:5] and found["fid"]["dubkit"]["pictures"] > 0
     text = as_markdown(found)
-    assert text.count("| --- |") >= 6 and "not the public SyncNet" in text and "not FID" in text
-    assert "| AV offset | cosine in place | FID ↓ | mouth L1, made-up ↓ |" in text
+    assert text.count("| --- |") >= 6 and "laid over the frame" in text and "whatever its pose" in text
+    assert found["apart"].keys() == found["pictures"].keys()
+    assert "not the public SyncNet" in text and "not FID" in text
+    assert "| AV offset | cosine in place | FID ↓ | mouth L1, made-up ↓ | mouth L1, made-up (next clip) ↓ |" in text
     row = next(line for line in text.splitlines() if line.startswith("| untouched source"))
-    assert row.endswith(f"| {pictures['reference shown as it is']['mouth_l1']:.4f} |")  # doing nothing costs this
+    nothing = [found[kind]["reference shown as it is"]["made-up"]["mouth_l1"] for kind in ("pictures", "apart")]
+    assert row.endswith("| {:.4f} | {:.4f} |".format(*nothing))  # doing nothing costs this
 
 
 def test_the_distance_is_from_real_pictures_that_were_not_touched(shards, monkeypatch):
