@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from test_pixels import LEVELS, PSNR
 
 BENCH = Path(__file__).parents[2] / "bench" / "lips_gpu.py"
 
@@ -18,4 +19,4 @@ def test_it_prints_rates_roofline_and_limit():
     assert found["network_frames_s_batch_2"] > 0 and found["share_of_roofline_batch_2"] > 0
     assert found["bytes_in_bytes_out_frames_s"] > 0 and found["limit"] and found["roofline_frames_s"] > 0
     assert found["crops_s_opencv"] > 0 and found["pastes_s_torch_on_cpu"] > 0
-    assert found["crop_levels_apart"] <= 1 and found["paste_psnr_db"] >= 50
+    assert found["crop_levels_apart"] <= LEVELS and found["paste_psnr_db"] >= PSNR
