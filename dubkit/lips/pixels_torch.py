@@ -1,7 +1,7 @@
 """``Pixels`` in torch, for CUDA. Pictures are (3, h, w), planes (h, w), float32, on the device.
 
-What goes to the device are the frame's own code values of the region, what comes back are the code values of the patch: one
-copy each way. It was held against OpenCV with torch on a CPU (tests/lips/test_pixels.py); no GPU has run it yet.
+The frame's own code values of the region and of the patch go to the device, the patch's new ones come back, each in one copy.
+It was held against OpenCV with torch on a CPU (tests/lips/test_pixels.py); no GPU has run it yet.
 Sums are written out where a convolution would do, because cuDNN may round its factors to TF32.
 """
 
