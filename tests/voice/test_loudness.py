@@ -7,7 +7,7 @@ import pytest
 
 from dubkit.errors import MediaError
 from dubkit.types import Segment
-from dubkit.voice import loudness, mix
+from dubkit.voice import limit, loudness, mix
 from dubkit.voice.limit import limited
 from dubkit.voice.tracks import BLOCK, RATE, Track, file_track, write_track
 from tests.voice.conftest import babble, read, write
@@ -121,3 +121,20 @@ def test_sound_under_the_ceiling_is_the_same_object_of_samples() -> None:
 def test_measuring_a_file_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"gone\.flac"):
         file_track(tmp_path / "gone.flac", 10)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_only_where_it_may_be_too_loud_is_sound_oversampled_and_the_gain_is_the_same(seed: int, monkeypatch) -> None:
+    rng = np.random.default_rng(seed)
+    audio = rng.standard_normal((2, 3 * RATE)).astype(np.float32) * 0.05
+    for at in rng.integers(0, audio.shape[1] - 400, 12):  # short and loud, some at the edges of the blocks
+        start = int(at) // 960 * 960 + int(rng.integers(-30, 30))
+        audio[:, max(0, start) : max(0, start) + 300] *= 9
+    audio[:, -40:] *= 9
+    ceiling, seen = 10 ** (-3.1 / 20), []
+    peaks = limit.oversampled_peaks
+    monkeypatch.setattr(limit, "oversampled_peaks", lambda block: seen.append(block.shape[1]) or peaks(block))
+    near = limit._gain(audio, ceiling, oversample=True)
+    assert 0 < sum(seen) < audio.shape[1] / 4
+    monkeypatch.setattr(limit, "_stretches", lambda loud: [(0, len(loud))])
+    assert near.min() < 1 and np.array_equal(near, limit._gain(audio, ceiling, oversample=True))
