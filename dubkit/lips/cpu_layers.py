@@ -43,8 +43,9 @@ class WinogradConv(nn.Module):
         self.out = 2 if max(layer.in_channels, layer.out_channels) > WIDE_CHANNELS else 4  # edges of the tiles, pixels
         self.seen = self.out + 2
         given, kernel, made = (torch.tensor(basis, dtype=torch.float64) for basis in _BASES[self.out])
-        weight = torch.einsum("ij,ocjk,lk->ilco", kernel, layer.weight.detach().double(), kernel)
-        self.register_buffer("weight", weight.reshape(self.seen**2, layer.in_channels, -1).float().contiguous())
+        plain = layer.weight.detach().permute(2, 3, 1, 0).reshape(9, -1).double()  # (9, Cin · Cout)
+        weight = (torch.kron(kernel, kernel) @ plain).float()
+        self.register_buffer("weight", weight.view(self.seen**2, layer.in_channels, -1))
         self.register_buffer("bias", layer.bias.detach())
         self.register_buffer("into", torch.kron(given, given).float())
         self.register_buffer("back", torch.kron(made, made).float())
