@@ -50,6 +50,7 @@ class AudioTrack:
     language: str | None = None  # ISO 639 (es, spa) or BCP 47 (es-419)
     title: str | None = None
     default: bool = False
+    encoded: bool = False  # it is what the film is to have: AAC, of the film's length
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,8 @@ def _describe(
 def _sound(number: int, track: AudioTrack, video: VideoStream):
     """The track at 48 kHz, exactly as long as the picture."""
     # ffmpeg-python takes equal nodes for one; the queue size, different for each track, lets a file be used twice.
+    if track.encoded:
+        return ffmpeg.input(url(track.path), thread_queue_size=64 + number)["a:0"]
     samples = sample_at(video.num_frames / video.rate, SAMPLE_RATE)
     sound = ffmpeg.input(url(track.path), thread_queue_size=64 + number)["a:0"].filter("asetpts", "PTS-STARTPTS")
     sound = sound.filter("aresample", SAMPLE_RATE, filter_size=64, cutoff=0.97, internal_sample_fmt="fltp")
@@ -183,19 +186,27 @@ def _sound(number: int, track: AudioTrack, video: VideoStream):
 
 
 def _encode(options: dict, number: int, track: AudioTrack, settings: RenderSettings) -> None:
+    if track.encoded:
+        options[f"c:a:{number}"] = "copy"
+        return
     if settings.audio_codec in _LOSSY:
         with open_media(track.path) as container:
             if not container.streams.audio:
                 raise MediaError(f"{track.path} has no sound")
             channels = container.streams.audio[0].codec_context.channels
         options[f"c:a:{number}"] = _LOSSY[settings.audio_codec]
-        options[f"b:a:{number}"] = f"{min(settings.audio_bitrate * channels // 2, 256 * channels)}k"
+        options[f"b:a:{number}"] = f"{bit_rate(settings, channels)}k"
         return
     encoder, sample_format = _LOSSLESS[settings.audio_codec]
     options[f"c:a:{number}"] = encoder
     if sample_format:
         options[f"sample_fmt:a:{number}"] = sample_format
         options[f"bits_per_raw_sample:a:{number}"] = 24
+
+
+def bit_rate(settings: RenderSettings, channels: int) -> int:
+    """kbit/s of a lossy track."""
+    return min(settings.audio_bitrate * channels // 2, 256 * channels)
 
 
 def _subtitles(media, added: Sequence[SubtitleTrack], settings, suffix: str) -> tuple[list[tuple], list[str]]:

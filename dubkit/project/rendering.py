@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,13 +106,17 @@ def _film(work: Work, pieces: list[Piece]) -> tuple[Path, list[str]]:
     from dubkit.render.encode import discard_others
 
     media, settings = work.media(), work.settings.render
-    _encode(work, pieces, work.part(0, 0.98))
+    _encode(work, pieces, work.part(0, 0.93))
     discard_others(pieces, work.folder / "pieces")
     output = output_path(work.project, work.settings, work.language)
     output.parent.mkdir(parents=True, exist_ok=True)
     copied = [piece.frames for piece in pieces if piece.copied]
     sound, text = _tracks(work)
+    sound = _encoded(work, sound)
     left_out = mux([piece.path for piece in pieces], media, sound, output, settings, text, copied=copied)
+    for track in sound:
+        if track.encoded:
+            track.path.unlink()
     work.progress(1, 1)
     return output, left_out
 
@@ -131,6 +135,26 @@ def _tracks(work: Work) -> tuple[list, list]:
     written = project.target[work.language].subtitles
     spoken = written and settings.subtitles and Path(written).suffix.lower() in SUBTITLE_FILES
     return sound, [SubtitleTrack(work.project.resolve(written), work.language)] if spoken else []
+
+
+def _encoded(work: Work, sound: list) -> list:
+    """Tracks that are to be AAC as AAC, encoded beside the pieces of picture: a killed run goes on inside them."""
+    from dubkit.media.aac import LAYOUTS, RATE, layout_of, write_aac
+    from dubkit.media.mux import bit_rate
+    from dubkit.timing import sample_at
+
+    video, settings, tracks = work.media().video, work.settings.render, list(sound)
+    if settings.audio_codec != "aac":
+        return tracks
+    for number, track in enumerate(tracks):
+        layout, channels = layout_of(track.path)
+        if layout in LAYOUTS:
+            path = work.folder / "pieces" / f"sound-{number}.m4a"
+            done = work.part(0.93 + 0.06 * number / len(tracks), 0.93 + 0.06 * (number + 1) / len(tracks))
+            samples = sample_at(video.num_frames / video.rate, RATE)
+            write_aac(track.path, path, samples, 1000 * bit_rate(settings, channels), work.pieces, done)
+            tracks[number] = replace(track, path=path, encoded=True)
+    return tracks
 
 
 def _encode(work: Work, pieces: list[Piece], progress: Progress) -> None:

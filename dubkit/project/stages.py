@@ -363,7 +363,7 @@ STAGES: tuple[Stage, ...] = (
         render,
         ("ingest", "shots", "voice", "lips"),
         ("render",),
-        version="3",
+        version="4",
         per_language=True,
         part=_later("rendering", "make_some_pieces"),
         files=reads.spoken_subtitles,
