@@ -27,7 +27,7 @@ FRAME = 1024  # samples of a frame; the first one gives what comes before the so
 PART = 1500  # frames, 32 s
 LEAD, AFTER = 16, 4  # frames
 _EXACT = {"fflags": "+bitexact", "movie_timescale": str(RATE)}  # without it an end is told to a thousandth of a second
-LAYOUTS = ("mono", "stereo", "5.1")  # other ones need a map of channels, which ffmpeg's own filters find
+LAYOUTS = {"mono": "mono", "stereo": "stereo", "5.1": "5.1", "5.1(side)": "5.1"}  # as AAC names them
 
 
 def layout_of(path: Path) -> tuple[str, int]:
@@ -47,9 +47,10 @@ def write_aac(
 ) -> Path:
     """Writes the first ``samples`` samples (48 kHz) of ``source`` as AAC in MP4, padded with silence; returns ``output``.
 
-    ``bit_rate`` in bit/s. Its layout must be one of LAYOUTS. ``kept``: the parts that a killed run had encoded.
+    ``bit_rate`` in bit/s. Its layout must be one of LAYOUTS; ffmpeg's own filters find a map for others. ``kept``: the parts
+    that a killed run had encoded.
     """
-    layout, _ = layout_of(source)
+    layout = LAYOUTS[layout_of(source)[0]]
     count = -(-samples // FRAME) + 1
     with replacing(output) as part, libav_open(str(part), "w", format="mp4", options=_EXACT) as file:
         stream = file.add_stream("aac", rate=RATE, layout=layout)

@@ -6,8 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 
 from dubkit.lips.result import LipResult
+from dubkit.media import aac
+from dubkit.media.mux import AudioTrack
+from dubkit.pieces import Pieces
 from dubkit.project import rendering
 from dubkit.render.encode import plan_pieces
 from dubkit.settings import RenderSettings
@@ -56,3 +60,20 @@ def test_lips_of_a_gpu_name_their_pieces_and_are_told_of_where_there_is_none(wor
     assert ways == {"one": "opencv", "two": "torch"}
     assert [a == b for a, b in zip(names(made, ways), on_cpu, strict=True)] == [True, False]
     assert len(made.said) == 1 and "a GPU which this machine has not" in made.said[0] and "(jobs: 1)" in made.said[0]
+
+
+def test_sound_that_is_to_be_aac_is_encoded_beside_the_pieces(work, tmp_path):
+    tracks = []
+    for channels in (1, 2, 4, 6):
+        soundfile.write(tmp_path / f"{channels}.flac", np.full((4800, channels), 0.1), 48_000, subtype="PCM_24")
+        tracks.append(AudioTrack(tmp_path / f"{channels}.flac", "es", "Dub", channels == 2))
+    made = work({})
+    made.pieces, made.part = Pieces(), lambda start, stop: lambda done, total: None
+    found = rendering._encoded(made, tracks)
+    folder = tmp_path / "pieces"
+    paths = [folder / "sound-0.m4a", folder / "sound-1.m4a", tracks[2].path, folder / "sound-3.m4a"]
+    assert [track.path for track in found] == paths and [track.encoded for track in found] == [True, True, False, True]
+    assert [(t.language, t.title, t.default) for t in found] == [(t.language, t.title, t.default) for t in tracks]
+    assert [aac.layout_of(path)[1] for path in paths] == [1, 2, 4, 6]
+    made.settings = SimpleNamespace(render=RenderSettings(audio_codec="flac"))
+    assert rendering._encoded(made, tracks) == tracks
