@@ -1,7 +1,7 @@
 """Sound as AAC, encoded part by part, so that a run that is killed loses a part: AAC takes most of the time of joining a film.
 
 An encoder of each part begins LEAD frames before it and goes on AFTER it, and what it gives there is thrown away. AAC's frames
-overlap by half; both sides of a join come from encoders that had heard the same sound, so that their windows fit and their
+overlap by half; both sides of a join come from encoders that have heard the same sound, so that their windows fit and their
 aliasing cancels (ISO/IEC 14496-3, 4.6.11). The parts are always the same ones, and so are the bytes.
 """
 
@@ -24,8 +24,8 @@ from dubkit.progress import Progress, silent
 
 RATE = 48_000  # Hz
 FRAME = 1024  # samples of a frame; the first one gives what comes before the sound
-PART = 1500  # frames, 32 s
-LEAD, AFTER = 16, 4  # frames
+PART = 3000  # frames, 64 s
+LEAD, AFTER = 200, 4  # frames; the windows are the same after 16, but the rate control needs 4 s to settle
 _EXACT = {"fflags": "+bitexact", "movie_timescale": str(RATE)}  # without it an end is told to a thousandth of a second
 LAYOUTS = {"mono": "mono", "stereo": "stereo", "5.1": "5.1", "5.1(side)": "5.1"}  # as AAC names them
 
