@@ -120,6 +120,8 @@ def _smooth(shape: np.ndarray) -> np.ndarray:
 
 def gaussian(values: np.ndarray, sigma: float) -> np.ndarray:
     """A Gaussian over the first axis, ends held: OpenCV's, which is loaded anyway, where SciPy's would load 34 MB."""
+    if not values.size:  # a face without inner points
+        return values
     flat = np.ascontiguousarray(values, np.float64).reshape(len(values), -1)
     taps = 2 * int(4 * sigma + 0.5) + 1
     held = cv2.BORDER_REPLICATE

@@ -17,13 +17,14 @@ def test_a_sliding_parabola_is_the_filter_of_savitzky_and_golay(count, window):
     assert np.abs(sliding_parabola(values, window) - expected).max() < 1e-12
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 2), (3, 5, 2), (200, 68, 2)])
+@pytest.mark.parametrize("shape", [(1, 1, 2), (3, 5, 2), (200, 68, 2), (9, 0, 2)])
 @pytest.mark.parametrize("sigma", [1.0, 5.0])
 def test_a_gaussian_is_scipy_s(shape, sigma):
     ndimage = pytest.importorskip("scipy.ndimage")
     values = 100 * np.random.default_rng(0).normal(size=shape)
     expected = ndimage.gaussian_filter1d(values, sigma, axis=0, mode="nearest")
-    assert np.abs(gaussian(values, sigma) - expected).max() < 1e-11
+    found = gaussian(values, sigma)
+    assert found.shape == expected.shape and np.allclose(found, expected, rtol=0, atol=1e-11)
 
 
 def test_following_one_face_needs_no_scipy():
