@@ -15,11 +15,12 @@ from torch.nn import functional as F
 
 from dubkit.lips.models.blocks import Conv, ConvTranspose
 
-FEWEST_CHANNELS, WIDE_CHANNELS = 128, 256
-"""For Winograd. Below the first the changes of basis cost more than they save. Above the second are the layers of at most 12×12
-pixels, which F(4×4) would give four times the weights (130 MB); F(2×2) gives them less than twice as many."""
+FEWEST_CHANNELS, WIDE_CHANNELS, MOST_CHANNELS = 128, 256, 384
+"""For Winograd. Below the first the changes of basis cost more than they save. Above the second are the layers of 12×12
+pixels, which F(4×4) would give four times the weights; F(2×2) gives them less than twice as many. Above the third even that is 29 MB for
+2 % of a film's time."""
 FEWEST_TRANSPOSED = 768  # input channels, which the network has where its pictures are at most 6×6
-_MOST_TILES = 400  # at once: enough for the products, and less memory than a whole batch
+_MOST_TILES = 250  # at once: enough for the products, and less memory than a whole batch
 
 _BASES = {
     4: ([[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0],
@@ -115,4 +116,5 @@ def _faster(block: Conv | ConvTranspose) -> type[nn.Module] | None:
     if isinstance(block, ConvTranspose):
         return ProductTranspose if layer.in_channels >= FEWEST_TRANSPOSED else None
     plain = (layer.stride, layer.padding) == ((1, 1), (1, 1))
-    return WinogradConv if plain and min(layer.in_channels, layer.out_channels) >= FEWEST_CHANNELS else None
+    fits = FEWEST_CHANNELS <= min(layer.in_channels, layer.out_channels) <= MOST_CHANNELS
+    return WinogradConv if plain and fits else None

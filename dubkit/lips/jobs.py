@@ -25,7 +25,7 @@ from dubkit.settings import LipsSettings
 from dubkit.timing import frames_covering
 from dubkit.types import Assignment, DubLine, FaceTrack, FrameRange, LipJob, Segment, Shot, Turn
 
-CODE = "6"
+CODE = "7"
 """Raised when the same inputs give other pixels, so that finished jobs become stale."""
 
 MAX_FRAMES = 500
