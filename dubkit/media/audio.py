@@ -230,11 +230,13 @@ def _decoded(container, source, convert) -> Iterator[tuple[float | None, np.ndar
 def _joined(pieces: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     """The same samples in blocks of about _BLOCK: a codec's frames are so short that each would cost more than its sound."""
     held: list[np.ndarray] = []
+    samples = 0
     for piece in pieces:
         held.append(piece)
-        if sum(block.shape[1] for block in held) >= _BLOCK:
+        samples += piece.shape[1]
+        if samples >= _BLOCK:
             yield np.concatenate(held, axis=1)
-            held = []
+            held, samples = [], 0
     if held:
         yield np.concatenate(held, axis=1)
 

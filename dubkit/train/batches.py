@@ -39,7 +39,7 @@ def generator_batch(data: TalkingFaces, rng: np.random.Generator, clips: int, fr
                     choices: int = 0, other_clip: float = 0.0, laid: bool = False) -> Batch:  # fmt: skip
     """Draw ``clips`` stretches of ``frames`` frames, each frame with its own reference from elsewhere in the clip, or, for the
     share ``other_clip`` of the stretches, from another clip of that person. ``laid``: such a reference is laid over its
-    frame as the engine lays it, and where it does not fit the clip's own takes its place; on the CPU, 20 ms a picture.
+    frame as the engine lays it, and where it does not fit the clip's own takes its place; that is done on the CPU.
 
     The public code takes five consecutive references; their mouths move by themselves, in step with another moment of the
     same voice, which the sync loss must first unlearn.

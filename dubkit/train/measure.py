@@ -90,10 +90,12 @@ def picture_table(
     for set_name in data.sets:
         mine = _spread([clip for clip in data.clips if clip.set == set_name], clips)
         distance = frechet_efficientnet_to([picture for clip in mine for picture in _real(data, clip)[..., ::-1]])
+        shown = [references(data, clip, len(_real(data, clip)), how) for clip in mine]
         for name, model in models.items():
             found, pile = [], []
-            for clip in mine:
-                made, real = _rebuilt(model, data, clip, how), _real(data, clip)
+            for clip, other in zip(mine, shown, strict=True):
+                real = _real(data, clip)
+                made = other if model is None else speak(model, data, clip, clip, len(real), shown=other)[0]
                 apart = np.abs(made[:, rows, columns].astype(np.float32) - real[:, rows, columns])
                 ought = openness(real[..., ::-1])
                 alike = np.mean([ssim(*pair) for pair in zip(made[::4], real[::4], strict=True)])
@@ -136,14 +138,6 @@ def untouched(data: TalkingFaces) -> Painter:
 
 def _real(data: TalkingFaces, clip: Clip) -> np.ndarray:
     return data.crops(clip, np.arange(clip.start + 1, clip.stop - FRAMES))
-
-
-def _rebuilt(model: Speaker | None, data: TalkingFaces, clip: Clip, how: str) -> np.ndarray:
-    """The frames of ``_real`` as ``model`` makes them of other clips' pictures, or those pictures, uint8 BGR."""
-    frames = len(_real(data, clip))
-    if model is None:
-        return references(data, clip, frames, how)
-    return speak(model, data, clip, clip, frames, reference=how)[0]
 
 
 def _spread(things: list, most: int) -> list:

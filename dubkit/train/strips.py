@@ -19,22 +19,22 @@ Speaker = Wav2Lip | Speech2Vid
 
 @torch.no_grad()
 def speak(model: Speaker, data: TalkingFaces, face: Clip, voice: Clip, frames: int, shift: int = 0,
-          reference: str = "same") -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+          shown: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """``frames`` frames of ``face`` saying what ``voice`` says → (made, real), uint8 (frames, 96, 96, 3) BGR.
 
-    ``reference`` "same" shows the network the frame it replaces, as the engine may; "laid" and "apart" show ``references``
-    of another clip, so that with the clip's own voice the answer is not given away. Speech2Vid is shown one still by its
-    nature, the first of them. ``shift`` moves the voice by frames.
+    ``shown`` are the references, such as ``references`` of other clips, so that with the clip's own voice the answer is not given
+    away; without them each frame is its own, as the engine may do it. Speech2Vid is shown one still by its nature, the first
+    of them. ``shift`` moves the voice by frames.
     """
     index = face.start + 1 + np.arange(frames)
     real = data.crops(face, index)
-    other = real if reference == "same" else references(data, face, frames, reference)
+    other = real if shown is None else shown
     if isinstance(model, Speech2Vid):
         other = np.repeat(other[:1], frames, axis=0)
     mel = torch.from_numpy(data.generator_windows(voice, voice.start + 1 + np.arange(frames) + shift))
-    target, shown = (picture_tensor(torch.from_numpy(np.ascontiguousarray(crops))) for crops in (real, other))
+    target, still = (picture_tensor(torch.from_numpy(np.ascontiguousarray(crops))) for crops in (real, other))
     device = next(model.parameters()).device
-    given = shown if isinstance(model, Speech2Vid) else shown_to_network(target, shown)
+    given = still if isinstance(model, Speech2Vid) else shown_to_network(target, still)
     made = model.eval()(mel.to(device), given.to(device)).cpu()
     return made.mul(255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy(), real
 
