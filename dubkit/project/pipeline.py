@@ -18,7 +18,7 @@ from dubkit.errors import DubkitError, ProjectError
 from dubkit.pieces import Pieces
 from dubkit.project.events import Event, Listener, nobody
 from dubkit.project.layers import merged
-from dubkit.project.reads import output_path
+from dubkit.project.reads import check_outputs, output_path
 from dubkit.project.schema import ProjectFile, load
 from dubkit.project.stages import STAGES, Stage, Work
 from dubkit.project.store import Store, output_name
@@ -63,6 +63,7 @@ class Pipeline:
         """
         languages = self._languages(languages)
         self.project.check_files()
+        check_outputs(self.project, self.settings)
         wanted = self._wanted(until)
         for stage in wanted:  # weights that are missing or do not fit are told now, not after an hour of work
             stage.weights(self.settings)
@@ -77,6 +78,7 @@ class Pipeline:
 
     def bring(self, stage: str, language: str | None = None, wait: float = 0.0) -> None:
         """Brings one stage up to date, for a scheduler that sees to the order itself. Raises DubkitError."""
+        check_outputs(self.project, self.settings)
         self._bring_up_to_date(self._stage(stage), language, wait)
 
     def part(self, stage: str, language: str | None, frames: FrameRange, wait: float = 0.0) -> None:

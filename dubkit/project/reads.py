@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dubkit.errors import ProjectError
 from dubkit.project.schema import ProjectFile
 from dubkit.settings import Settings
 
@@ -28,6 +29,24 @@ def output_path(project: ProjectFile, settings: Settings, language: str) -> Path
     from dubkit.media.codecs import CODECS
 
     return project.output_path(language, CODECS[settings.render.codec].containers[0])
+
+
+def check_outputs(project: ProjectFile, settings: Settings) -> None:
+    """Raises ProjectError where a dub would be written over a file that the project reads, or over another language's dub."""
+    read = {"source.film": project.film}
+    for language in project.project.target:
+        read |= {f"target.{language}.{key}": path for key, path in target_files(project, settings, language).items()}
+    made: dict[str, str] = {}  # path in lower case, since not every disk tells cases apart → language
+    for language in project.project.target:
+        path = output_path(project, settings, language)
+        over = [key for key, other in read.items() if path.exists() and other.exists() and path.samefile(other)]
+        if (first := made.setdefault(str(path).casefold(), language)) != language:
+            over.append(f"the film of '{first}'")
+        if over:
+            raise ProjectError(
+                f"{project.path.name}: the film of '{language}' would be written over {over[0]} ({path}); choose another "
+                f"name in [output] or in target.{language}.output"
+            )
 
 
 def film(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:
