@@ -125,6 +125,15 @@ class Output(Table):
     folder: str = Field(".", description="relative to this file")
     name: str = Field("{name}.{language}", description="may use {name} and {language}")
 
+    @field_validator("name")
+    @classmethod
+    def _known_names(cls, value: str) -> str:
+        try:
+            value.format(name="", language="")
+        except (KeyError, IndexError, ValueError, AttributeError) as error:
+            raise ValueError(f"may use {{name}} and {{language}}, not {error}") from error
+        return value
+
 
 class Project(Table):
     """A whole project file."""

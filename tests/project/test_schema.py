@@ -46,6 +46,8 @@ def test_good_file(tmp_path):
         (lambda t: t.replace('dialogue = "dub.flac"', ""), ["target.es", "at least one of"]),
         (lambda t: t.split("[target")[0], ["'target' is missing"]),
         (lambda t: t + "[out]\n", ["unknown key 'out'", "output"]),
+        (lambda t: t + "[output]\nname = '{title}.{language}'\n", ["output.name", "{name} and {language}", "title"]),
+        (lambda t: t + "[output]\nname = '{0}'\n", ["output.name"]),
     ],
 )
 def test_errors_name_the_key(tmp_path, change, words):
