@@ -106,6 +106,25 @@ class Catalogue(Table):
             seen.add(title.title.casefold())
         return self
 
+    @model_validator(mode="after")
+    def _films_apart(self) -> Catalogue:
+        made: dict[
+            str, str
+        ] = {}  # where a film goes, in lower case, since not every disk tells cases apart → which it is
+        for title in self.title:
+            for language in title.target:
+                output, this = self.output_of(title, language), f"'{title.title}' in '{language}'"
+                other = made.setdefault(output.casefold(), this)
+                if other is not this:
+                    raise ValueError(f"{this} would be written over {other}: both go to {output}; see 'output'")
+        return self
+
+    def output_of(self, title: Title, language: str) -> str:
+        """Where a dub goes as written: a path relative to the catalogue, or an address."""
+        name = re.split(r"[/\\]", (title.film or "").rstrip("/"))[-1]
+        film = name.rpartition(".")[0] or name
+        return title.target[language].output or self.output.format(title=title.title, language=language, film=film)
+
     def preset_of(self, title: Title) -> str | None:
         return title.preset or self.preset
 

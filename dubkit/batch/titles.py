@@ -111,7 +111,7 @@ def prepare(catalogue: Catalogue, title: Title, path: Path) -> Prepared:
         preset = str((base / preset).resolve())
     film, targets = here(title.film, SOURCE), {}
     for language, target in title.target.items():
-        output = output_of(catalogue, title, language)
+        output = catalogue.output_of(title, language)
         if is_address(output):
             uploads[language] = output
             output = f"{folder.name}/films/{title.title}.{language}{_suffix(output)}"
@@ -125,13 +125,6 @@ def prepare(catalogue: Catalogue, title: Title, path: Path) -> Prepared:
     if not file.path.exists() or file.path.read_bytes() != text:
         atomic_write(file.path, text)
     return Prepared(file, {language: tuple(found) for language, found in downloads.items()}, uploads)
-
-
-def output_of(catalogue: Catalogue, title: Title, language: str) -> str:
-    """Where a dub goes as written: a path relative to the catalogue, or an address."""
-    target = title.target[language]
-    film = (title.film or "").rstrip("/").rpartition("/")[2].rpartition(".")[0]
-    return target.output or catalogue.output.format(title=title.title, language=language, film=film)
 
 
 def _suffix(written: str) -> str:

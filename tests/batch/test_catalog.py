@@ -72,6 +72,16 @@ def test_csv_errors_name_the_row(text, words):
             ["resources.lips.cpus"],
         ),
         (lambda t: t + "=", ["not valid TOML"]),
+        (
+            lambda t: t.replace('language = "en"', 'output = "{title}"'),
+            ["'one' in 'fr'", "over 'one' in 'es'", "go to one"],
+        ),
+        (
+            lambda t: t.replace('language = "en"', 'output = "{film}.{language}"').replace(
+                "sub/two.mp4", "sub/ONE.mov"
+            ),
+            ["'two' in 'es'", "over 'one' in 'es'", "go to ONE.es"],
+        ),
     ],
 )
 def test_toml_errors_name_the_key(change, words):
@@ -79,3 +89,11 @@ def test_toml_errors_name_the_key(change, words):
         parse_toml(change(TOML), "c.toml")
     for word in ["c.toml", *words]:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize("film", ["sub/one.mp4", r"C:\\films\\one.mp4", "s3://vault/one.mov", "sub/one"])
+def test_a_film_gives_its_name_to_its_dubs(film):
+    catalogue = parse_toml(
+        TOML.replace('"one.mp4"', f'"{film}"').replace('language = "en"', 'output = "{film}.{language}"')
+    )
+    assert catalogue.output_of(catalogue.title[0], "es") == "one.es"
