@@ -150,9 +150,8 @@ def parse_toml(text: str, name: str = "catalogue") -> Catalogue:
 
 def parse_csv(text: str, name: str = "catalogue") -> Catalogue:
     """One row a dub; rows of the same title are its languages. ``stems`` is written ``ANA=ana.flac; BEN=ben.flac``."""
-    rows = csv.DictReader(
-        io.StringIO(text), dialect=csv.Sniffer().sniff(text.split("\n")[0], ",;\t") if text.strip() else "excel"
-    )
+    first = text.split("\n", 1)[0]
+    rows = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=first.count))
     unknown = set(rows.fieldnames or ()) - set(_CSV_COLUMNS)
     if unknown or not {"title", "language"} <= set(rows.fieldnames or ()):
         raise ProjectError(
@@ -161,7 +160,11 @@ def parse_csv(text: str, name: str = "catalogue") -> Catalogue:
         )
     titles: dict[str, dict[str, Any]] = {}
     for number, row in enumerate(rows, 2):
-        row = {key: (value or "").strip() for key, value in row.items() if key}
+        if any(cell.strip() for cell in row.pop(None, ())):
+            raise ProjectError(
+                f"{name}, row {number}: more cells than columns; put what has a separator in it into quotes"
+            )
+        row = {key: (value or "").strip() for key, value in row.items()}
         if not any(row.values()):
             continue
         if not row["title"]:
@@ -179,14 +182,22 @@ def parse_csv(text: str, name: str = "catalogue") -> Catalogue:
             title["priority"] = row["priority"]
         target = {key: row[key] for key in ("dialogue", "subtitles", "background", "output") if row.get(key)}
         if row.get("stems"):
-            target["stems"] = {
-                k.strip(): v.strip() for k, _, v in (part.partition("=") for part in row["stems"].split(";"))
-            }
-        if target:
+            target["stems"] = _stems(row["stems"], f"{name}, row {number}")
+        if target or (row["language"] and "project" not in title):
             if row["language"] in title["target"]:
                 raise ProjectError(f"{name}, row {number}: '{row['title']}' has two rows for '{row['language']}'")
             title["target"][row["language"]] = target
     return _checked({"schema": SCHEMA, "title": list(titles.values())}, name)
+
+
+def _stems(text: str, where: str) -> dict[str, str]:
+    stems = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        speaker, _, path = (word.strip() for word in part.partition("="))
+        if not (speaker and path):
+            raise ProjectError(f"{where}: stems are written ANA=ana.flac; BEN=ben.flac, got '{part}'")
+        stems[speaker] = path
+    return stems
 
 
 def _checked(data: dict[str, Any], name: str) -> Catalogue:

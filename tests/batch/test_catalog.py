@@ -46,6 +46,13 @@ def test_csv_says_the_same():
         ("title,film,language,dialogue\n,a.mp4,es,x\n", ["row 2", "'title' is empty"]),
         ("title,film,language,dialogue,priority\na,a.mp4,es,x,high\n", ["title 'a'", "priority", "'high'"]),
         ("", ["columns"]),
+        ("title\na\n", ["columns"]),
+        (
+            "title;film;language;dialogue\na;a.mp4;es;x\na;a.mp4;fr;\n",
+            ["title 'a'", "target.fr", "needs at least one of"],
+        ),
+        ("title;film;language;stems\na;a.mp4;es;ANA=a.wav; BEN=b.wav\n", ["row 2", "more cells than columns"]),
+        ("title,film,language,stems\na,a.mp4,es,ANA=a.wav; BEN\n", ["row 2", "ANA=ana.flac; BEN=ben.flac", "'BEN'"]),
     ],
 )
 def test_csv_errors_name_the_row(text, words):
@@ -97,3 +104,11 @@ def test_a_film_gives_its_name_to_its_dubs(film):
         TOML.replace('"one.mp4"', f'"{film}"').replace('language = "en"', 'output = "{film}.{language}"')
     )
     assert catalogue.output_of(catalogue.title[0], "es") == "one.es"
+
+
+def test_csv_as_spreadsheets_write_it():
+    text = 'title;film;language;stems;dialogue\r\none;"a ""b"".mp4";es;"ANA=a.wav; BEN=b.wav;";\r\none;;fr;;fr.wav;;\r\n;;;;\r\n'
+    title = parse_csv(text).title[0]
+    assert title.film == 'a "b".mp4'
+    assert title.target["es"].stems == {"ANA": "a.wav", "BEN": "b.wav"}
+    assert title.target["fr"].dialogue == "fr.wav"
