@@ -2,7 +2,7 @@
 
 A file up to 64 MiB is hashed whole; of a larger one, its size and 64 blocks of 1 MiB spread evenly over it (first and
 last included), so that a two-hour master is identified in a second. A change in place that misses every block is not
-seen; ``file_digest(path, whole=True)`` sees it.
+seen; ``file_digest(path, whole=True)`` sees it, and is what a dub's own files are named by.
 """
 
 from __future__ import annotations

@@ -161,12 +161,12 @@ def plan_dub(timeline: Timeline, order: Order, digest: Callable[[Path], str] = f
                 raise TimelineError(
                     f"the dialogue clip '{clip.name}' on track '{script.track}' has no media that can be read"
                 )
-            dub.append([clip.record, file_digest(clip.media), clip.source_start, clip.speed, clip.enabled])
+            dub.append([clip.record, file_digest(clip.media, whole=True), clip.source_start, clip.speed, clip.enabled])
     else:
         path = script.dialogue or script.subtitles
         if not path.is_file():
             raise InputError(f"the dub {path} is not there")
-        dub.append(file_digest(path))
+        dub.append(file_digest(path, whole=True))
     digests = {path: digest(path) for path in infos}
     pieces = [
         [digests[p.media], p.speed, p.source_start, p.at, p.length, [use.record for use in p.uses]]

@@ -92,6 +92,21 @@ def test_one_dub_changed(ran):
     assert log == [("c", "es")]
 
 
+def test_one_line_of_a_long_dub_changed(ran, monkeypatch):
+    folder, log = ran
+    monkeypatch.setattr("dubkit.digest._BLOCK", 16)
+    monkeypatch.setattr("dubkit.digest._BLOCKS", 4)
+    stem = bytearray(1000)
+    (folder / "es.flac").write_bytes(stem)
+    run(folder)
+    log.clear()
+    stem[100] = 1  # where no block of a large file's digest looks
+    (folder / "es.flac").write_bytes(stem)
+    assert states(folder)[("c", "es")].why == "input dub changed"
+    run(folder)
+    assert log == [("c", "es")]
+
+
 def test_setting_changed_and_why(ran):
     folder, log = ran
     run(folder)
