@@ -79,9 +79,12 @@ def forget_line(project: ProjectFile, turn: str) -> ProjectFile:
 
 
 def _tables(document: tomlkit.TOMLDocument, key: str):
-    """The [[key]] tables, a live list; made at the end of the file where there are none."""
+    """The [[key]] tables, a live list; made at the end of the file where there are none, or only ``key = [{…}]``."""
     if not isinstance(document.get(key), tomlkit.items.AoT):
-        document[key] = tomlkit.aot()
+        tables = tomlkit.aot()
+        for entry in document.pop(key, ()):
+            tables.append(_table(**entry))
+        document[key] = tables
     return document[key]
 
 

@@ -50,6 +50,17 @@ def answers(project, tracks):
     return [a.track_id or a.state for a in result.assignments], {c.name: c for c in result.characters}
 
 
+def test_decisions_written_as_inline_tables_stay(project):
+    inline = 'lock = [{turn = "t0", off_screen = true, note = "by phone"}, {speaker = "v1", character = "Bea"}]\n'
+    text = project.path.read_text().replace("# my film\n", inline + 'name = "My film"\n')
+    project.path.write_text(text.split("[[cast]]")[0] + '[output]\nfolder = "out"\n')
+    project = deciding.decide_line(schema.load(project.path), "t1", "off", TURNS, faces())
+    assert [(lock.turn, lock.speaker, lock.note) for lock in project.project.lock] == [
+        ("t0", None, "by phone"), (None, "v1", ""), ("t1", None, ""),
+    ]  # fmt: skip
+    assert project.project.name == "My film" and project.project.output.folder == "out"
+
+
 def test_a_voice_gets_a_name_and_moves_when_it_gets_another(project):
     project = deciding.name_voice(project, "v0", "Ann", TURNS)
     project = deciding.name_voice(project, "v0", "Bea", TURNS)
