@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
 from rich.table import Table
 
 from dubkit.cli.common import PresetOption, ProjectArgument, SetOption, flags, out
@@ -35,9 +34,7 @@ def adapt(project: ProjectArgument, preset: PresetOption = None, set_: SetOption
             f"{f['sync_before']:.3f} → {f['sync_after']:.3f}",
             f"{artefacts.read_json(seconds_file(folder, one.key), float):.0f}",
         )  # fmt: skip
-        table.add_row(escape(one.character), "yes" if one.kept else "no", *numbers, escape(one.reason))
+        table.add_row(one.character, "yes" if one.kept else "no", *numbers, one.reason)
     out.print(table)
     if layers.merged(file, preset, flags(set_))[0].lips.adapt == "off":
-        out.print(
-            'To dub with it: adapt = "on" under [settings.lips] of the project, or --set lips.adapt=on', markup=False
-        )
+        out.print('To dub with it: adapt = "on" under [settings.lips] of the project, or --set lips.adapt=on')

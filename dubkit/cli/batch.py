@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from dubkit.cli.common import out
 
@@ -150,13 +151,13 @@ def _print(ledger) -> None:
     from dubkit.batch import status as ask
 
     counts = ask.counts(ledger)
-    out.print("dubs:  " + "  ".join(f"[{STYLE[state]}]{state} {counts[state]}[/]" for state in STYLE))
+    out.print("dubs:", *(Text(f" {state} {counts[state]}", STYLE[state]) for state in STYLE))
     many = sum(counts.values()) > _MANY
     rows = list(ask.units(ledger, "active" if many else ""))
     table = Table("title", "language", "state", "step", "attempts", "wall", "compute")
     for row in rows[:_MANY]:
         table.add_row(
-            row.title, row.language or "(source)", f"[{STYLE[row.state]}]{row.state}[/]", row.step,
+            row.title, row.language or "(source)", Text(row.state, STYLE[row.state]), row.step,
             str(row.attempts or ""), time_text(row.wall) if row.wall else "", time_text(row.cpu) if row.cpu else "",
         )  # fmt: skip
     if rows:
@@ -164,7 +165,7 @@ def _print(ledger) -> None:
     for row in rows[:_MANY]:
         if row.error:
             said = f"{row.title} [{row.language or 'source'}] {row.step}: {row.error}"
-            out.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
+            out.print(said, style="red", highlight=False, soft_wrap=True)
     if many:
         out.print(
             f"{min(len(rows), _MANY)} of {len(rows)} that run or failed; all are in: dubkit batch report", style="dim"

@@ -57,7 +57,7 @@ def cast(
     out.print(table)
     undecided = [a for a in assignments if a.state == "undecided"]
     for a in undecided:
-        out.print(f"undecided: {a.turn_id} in shot {a.shot}: {a.reason}", highlight=False, markup=False)
+        out.print(f"undecided: {a.turn_id} in shot {a.shot}: {a.reason}", highlight=False)
     out.print(f"{len(undecided)} undecided; sheet: {folder / 'cast.html'}", highlight=False, soft_wrap=True)
 
 

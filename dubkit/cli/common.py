@@ -10,8 +10,9 @@ from rich.console import Console
 
 from dubkit.errors import InputError
 
-out = Console()
-err = Console(stderr=True)
+# Without markup: "[es]" in a file's name is no style. What has a style is a rich.text.Text.
+out = Console(markup=False)
+err = Console(stderr=True, markup=False)
 
 ProjectArgument = Annotated[Path, typer.Argument(help="The project file, like film.dub.toml.", show_default=False)]
 PresetOption = Annotated[str | None, typer.Option("--preset", help="Use this preset instead of the project's.")]

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from dubkit.cli.common import out
 from dubkit.errors import DubkitError
@@ -75,6 +76,7 @@ _FFMPEG = {  # what the binary must have been built with → what for
     "filters": {"rubberband": "changing the speed of a voice without its pitch"},
 }
 _LITTLE = 20e9  # bytes
+_MISSING = Text("missing", "yellow")
 
 
 def doctor() -> None:
@@ -87,10 +89,10 @@ def doctor() -> None:
             table.add_row(name, importlib.metadata.version(name), purpose, "")
         except importlib.metadata.PackageNotFoundError:
             wanted = f"dubkit[{extra}]" if extra else "dubkit"
-            table.add_row(name, "[yellow]missing[/]", purpose, f"pip install '{wanted}'".replace("[", "\\["))
+            table.add_row(name, _MISSING, purpose, f"pip install '{wanted}'")
     table.add_row("compute", _devices(), "moving the lips", "")
     free = shutil.disk_usage(Path.cwd()).free
-    found = f"{free / 1e9:.0f} GB free" if free > _LITTLE else f"[yellow]{free / 1e9:.1f} GB free[/]"
+    found = f"{free / 1e9:.0f} GB free" if free > _LITTLE else Text(f"{free / 1e9:.1f} GB free", "yellow")
     table.add_row("disk", found, "pieces of the film, in this folder", "")
     out.print(table)
 
@@ -104,14 +106,14 @@ def _ffmpeg(table: Table) -> None:
         version = run([binary, "-version"]).decode("utf-8", "replace").split()[2]
         able = {kind: run([binary, "-hide_banner", f"-{kind}"]).decode("utf-8", "replace").split() for kind in _FFMPEG}
     except DubkitError as error:
-        table.add_row("ffmpeg", "[red]missing[/]", "reading and writing films", str(error))
+        table.add_row("ffmpeg", Text("missing", "red"), "reading and writing films", str(error))
         return
     table.add_row("ffmpeg", f"{version}, {binary}", "reading and writing films", "")
     for kind, parts in _FFMPEG.items():
         for part, purpose in parts.items():
             there = part in able[kind]
             remedy = "" if there else "an ffmpeg built with it; name it in DUBKIT_FFMPEG"
-            table.add_row(f"  {part}", "yes" if there else "[yellow]missing[/]", purpose, remedy)
+            table.add_row(f"  {part}", "yes" if there else _MISSING, purpose, remedy)
 
 
 def _devices() -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from dubkit.cli.common import out
 
@@ -55,14 +55,14 @@ def _tables() -> None:
     here = installed()
     table = Table("name", "kind", "size", "licence", "from", title="On this machine", title_justify="left")
     for weights in here:
-        name = f"{weights.name} [green](auto)[/]" if weights.name == default else weights.name
-        table.add_row(name, weights.kind, _size(weights.size), escape(weights.licence), weights.where)
+        name = Text.assemble(weights.name, (" (auto)" if weights.name == default else "", "green"))
+        table.add_row(name, weights.kind, _size(weights.size), weights.licence, weights.where)
     out.print(table)
     table = Table("name", "kind", "licence", "to get it", title="Known, not on this machine", title_justify="left")
     for known in KNOWN.values():
         if known.name not in {weights.name for weights in here}:
             how = known.remedy() if known.url or known.install else f"by hand: {known.source}; then dubkit models add"
-            table.add_row(known.name, known.kind, escape(known.licence), escape(how))
+            table.add_row(known.name, known.kind, known.licence, how)
     out.print(table)
     out.print(f"Your own weights are kept in {models_folder()}", soft_wrap=True, highlight=False)
 
@@ -77,7 +77,7 @@ def fetch(name: _Name) -> None:
     with Progress("{task.description}", DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as bars:
         task = bars.add_task(name, total=None)
         got = weights.fetch(name, lambda done, total: bars.update(task, completed=done, total=total or None))
-    out.print(f"{got.name} is in {got.path}\nLicence: {got.licence}", soft_wrap=True, highlight=False, markup=False)
+    out.print(f"{got.name} is in {got.path}\nLicence: {got.licence}", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -91,7 +91,7 @@ def add(
     from dubkit import weights
 
     got = weights.add(file, name, licence, default=default)
-    out.print(f"{got.name} is in {got.path}\nLicence: {got.licence}", soft_wrap=True, highlight=False, markup=False)
+    out.print(f"{got.name} is in {got.path}\nLicence: {got.licence}", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -99,7 +99,7 @@ def verify(name: _Name) -> None:
     """Compare a weight file with its published digest, or with what it was when it was added."""
     from dubkit import weights
 
-    out.print(weights.verify(name), soft_wrap=True, highlight=False, markup=False)
+    out.print(weights.verify(name), soft_wrap=True, highlight=False)
 
 
 def _size(size: int | None) -> str:
@@ -124,5 +124,5 @@ def quantize(
     meta = quantize(name, *faces_to_quantize(film), target)
     out.print(f"{target}: {meta['note']}")
     if meta["psnr_db"] < FLOOR_DB:
-        out.print(f"[yellow]below {FLOOR_DB:.0f} dB: the loss can be seen; look before you use them[/]")
+        out.print(f"below {FLOOR_DB:.0f} dB: the loss can be seen; look before you use them", style="yellow")
     out.print(f'use them: lips.engine = "openvino", lips.weights = "{target if to else target.stem}"', soft_wrap=True)

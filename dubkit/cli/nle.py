@@ -49,7 +49,7 @@ def dub(
             progress=lambda done, total: bars.update(task, completed=done, total=total or None),
         )  # fmt: skip
     for line in summary(result):
-        out.print(line, highlight=False, markup=False, soft_wrap=True)
+        out.print(line, highlight=False, soft_wrap=True)
     out.print(f"wrote {result.output}", highlight=False, soft_wrap=True)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from dubkit.cli.common import SetOption, flags, out
 
@@ -51,10 +52,10 @@ def uninstall(folder: FolderOption = None) -> None:
 def doctor(mailbox: MailboxOption = None, folder: FolderOption = None) -> None:
     """Show what is in place; never calls Resolve."""
     plugin = _plugin()
-    table = Table("part", "state", "detail")
+    table = Table("part", "state", Column("detail", overflow="fold"))
     checks = plugin.doctor(mailbox or plugin.default_folder(), folder)
     for check in checks:
-        state = {True: "[green]good[/]", False: "[red]bad[/]", None: "[dim]note[/]"}[check.ok]
+        state = {True: Text("good", "green"), False: Text("bad", "red"), None: Text("note", "dim")}[check.ok]
         table.add_row(check.name, state, check.detail)
     out.print(table)
     if any(check.ok is False for check in checks):
@@ -86,4 +87,4 @@ def undo(mailbox: MailboxOption = None) -> None:
     """Take back what dubkit placed on the current timeline of a running Resolve Studio."""
     plugin = _plugin()
     for line in plugin.undo(mailbox or plugin.default_folder()):
-        out.print(line, highlight=False, markup=False)
+        out.print(line, highlight=False)

@@ -28,5 +28,5 @@ def schema(
     atomic_write(output, text.encode())
     err.print(
         f"wrote {output}; make the first line of a project file beside it: #:schema {output.name}",
-        highlight=False, soft_wrap=True, markup=False,
+        highlight=False, soft_wrap=True,
     )  # fmt: skip

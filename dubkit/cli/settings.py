@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from dubkit.cli.common import PresetOption, SetOption, flags, out
 
@@ -23,7 +23,7 @@ def settings(
 
     file = schema.load(project) if project else None
     merged, origins = layers.merged(file, preset, flags(set_))
-    table = Table("setting", "value", "from", "meaning")
+    table = Table("setting", Column("value", overflow="fold"), "from", "meaning")
     for section, field in Settings.model_fields.items():
         for key, meaning in field.annotation.model_fields.items():
             origin = origins[f"{section}.{key}"]

@@ -64,7 +64,7 @@ def sheet(
     else:
         subtitles.save(output, lines, settings.speech)
         for note in subtitles.unreadable(lines, settings.speech, output.name):
-            out.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
+            out.print(f"note: {note}", highlight=False, soft_wrap=True)
     out.print(f"wrote {output}: {len(lines)} lines", highlight=False, soft_wrap=True)
     if made:
         out.print(f"fill its last column, then: dubkit dub {made}", highlight=False, soft_wrap=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from dubkit.cli.common import LanguageOption, PresetOption, ProjectArgument, SetOption, flags, out
 
@@ -18,8 +19,8 @@ def status(
 
     file = schema.load(project)
     settings, _ = layers.merged(file, preset, flags(set_))
-    table = Table("stage", "language", "state", "seconds", "why")
+    table = Table("stage", "language", "state", "seconds", Column("why", overflow="fold"))
     for row in Pipeline(file, settings).status(to or ()):
-        state = f"[{_STYLE[row.state]}]{row.state}[/]"
+        state = Text(row.state, _STYLE[row.state])
         table.add_row(row.stage, row.language or "", state, f"{row.seconds:.1f}" if row.seconds else "", row.why)
     out.print(table)

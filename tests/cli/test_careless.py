@@ -224,3 +224,14 @@ def test_a_rate_that_is_none(dubkit, tmp_path, dub):
     (tmp_path / "film.dub.toml").write_text(project_text())
     said = dubkit("dub", "film.dub.toml", "--until", "ingest", "--set", "media.vfr_rate=fast", "--progress", "none")
     assert said.code == 2 and "fast" in said.words
+
+
+def test_names_with_brackets_and_long_paths_are_said_in_full(dubkit, tmp_path, dub):
+    make_film(tmp_path / "Film [es] [b].mp4", frames=10)
+    said = dubkit("new", "Film [es] [b].mp4", "--to", "es", "--dialogue", dub)
+    assert said.code == 0 and "Film [es] [b].dub.toml" in said.out
+    (tmp_path / "dub.flac").unlink()
+    assert "Film [es] [b].dub.toml" in dubkit("status", "Film [es] [b].dub.toml", "--to", "fr").words
+    weights = f"/{'w' * 90}/[b].safetensors"
+    shown = dubkit("settings", "--set", f"lips.weights={weights}", "--changed").out
+    assert "".join(shown.split()).replace("│", "").count("w") > 90 and "[b]" in shown
