@@ -12,6 +12,9 @@ def main() -> None:
     from dubkit.memory import give_back_freed
 
     give_back_freed()
+    for stream in (sys.stdout, sys.stderr):  # a pipe on Windows has 256 letters, and file names have more
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except DubkitError as error:

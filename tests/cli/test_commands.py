@@ -1,11 +1,16 @@
 """The commands as a careless user meets them: quick help, one-line errors, exit codes, no traceback."""
 
 import json
+import os
 import subprocess
 import sys
 from fractions import Fraction
 
+import numpy as np
 import pytest
+
+from dubkit.media.audio import write_audio
+from tests.media.recipes import make_film
 
 
 def dubkit(*words, cwd=None):
@@ -86,3 +91,12 @@ def test_new_dub_status_on_a_small_film(tmp_path):
     assert dubkit("new", film.name, "--to", "fr", "--dialogue", "dub.wav", cwd=tmp_path).returncode != 0, (
         "overwrote a project"
     )
+
+
+def test_names_that_the_output_has_no_letters_for(tmp_path):
+    make_film(tmp_path / "ž🎬.mp4", frames=10)
+    write_audio(tmp_path / "dub.flac", np.zeros((1, 48_000), np.float32), 48_000)
+    words = [sys.executable, "-m", "dubkit", "new", "ž🎬.mp4", "--to", "es", "--dialogue", "dub.flac"]
+    done = subprocess.run(words, capture_output=True, cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": "cp1252"})
+    assert done.returncode == 0, done.stderr
+    assert b"\x9e\\U0001f3ac.dub.toml" in done.stdout
