@@ -62,9 +62,9 @@ class Pipeline:
         another run holds the source side or a language, this one waits up to ``wait`` seconds.
         """
         languages = self._languages(languages)
-        self.project.check_files()
-        check_outputs(self.project, self.settings)
         wanted = self._wanted(until)
+        self.project.check_files(languages if any(stage.per_language for stage in wanted) else ())
+        check_outputs(self.project, self.settings)
         for stage in wanted:  # weights that are missing or do not fit are told now, not after an hour of work
             stage.weights(self.settings)
         with self.store.lock(None, wait):

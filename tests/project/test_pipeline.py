@@ -92,6 +92,17 @@ def test_one_dub_changed(ran):
     assert log == [("c", "es")]
 
 
+def test_a_dub_that_is_not_there_yet_does_not_hold_up_the_others(ran):
+    folder, log = ran
+    (folder / "fr.flac").unlink()
+    run(folder, ["es"])
+    assert log == [("a", None), ("b", None), ("c", "es"), ("report", "es")]
+    (folder / "es.flac").unlink()
+    run(folder, until="b")
+    with pytest.raises(ProjectError, match=r"target.es.dialogue = 'es.flac'; target.fr.dialogue"):
+        run(folder)
+
+
 def test_one_line_of_a_long_dub_changed(ran, monkeypatch):
     folder, log = ran
     monkeypatch.setattr("dubkit.digest._BLOCK", 16)
