@@ -61,7 +61,9 @@ def _first_frame(row) -> int:
 def parse_csv(text: str, media: Media) -> list[int]:
     """PySceneDetect's list-scenes file (its frames count from 1), or a table with a column ``start`` (from 0)."""
     lines = text.splitlines()
-    header = next(i for i, line in enumerate(lines) if "start" in line.lower() and not line.startswith("Timecode List"))
+    heads = (i for i, line in enumerate(lines) if "start" in line.lower() and not line.startswith("Timecode List"))
+    if (header := next(heads, None)) is None:
+        raise ValueError("no column 'Start Frame' or 'start'")
     rows = list(csv.DictReader(io.StringIO("\n".join(lines[header:]))))
     if rows and "Start Frame" in rows[0]:
         return [int(row["Start Frame"]) - 1 for row in rows]

@@ -133,6 +133,8 @@ def test_an_edl_counts_from_the_films_start_timecode(tmp_path):
         ("a.txt", "", "must end in"),
         ("a.json", "{}", "does not say"),
         ("a.edl", "x", "does not say"),
+        ("a.csv", "scene,begin\n1,2\n", "no column"),
+        ("a.csv", "", "no column"),
     ],
 )
 def test_a_list_that_does_not_fit_is_refused_by_name(tmp_path, name, text, words):
