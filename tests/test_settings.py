@@ -42,6 +42,11 @@ def test_every_preset_is_valid():
         merged(None, name)
 
 
+def test_a_preset_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "mine.toml").write_bytes("\ufeff[lips]\ncrossfade = 3\n".encode())
+    assert load_preset("mine.toml", tmp_path) == {"lips": {"crossfade": 3}}
+
+
 def test_unknown_preset_lists_the_known():
     with pytest.raises(SettingsError, match="draft"):
         load_preset("nope")

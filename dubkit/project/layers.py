@@ -35,7 +35,7 @@ def load_preset(name: str, base: Path | None = None) -> Layer:
             f"there is no preset '{name}'; choose one of {', '.join(preset_names())}, or give a path to a TOML file"
         )
     try:
-        data = tomlkit.parse(path.read_text("utf-8")).unwrap()
+        data = tomlkit.parse(path.read_text("utf-8-sig")).unwrap()
     except (TOMLKitError, UnicodeDecodeError) as error:
         raise SettingsError(f"preset {path}: this is not valid TOML: {error}") from error
     data.pop("about", None)

@@ -218,7 +218,7 @@ class ProjectFile:
 
     def edit(self, change: Callable[[tomlkit.TOMLDocument], None]) -> ProjectFile:
         """Applies ``change`` to the document, checks the outcome, writes it atomically with its comments kept."""
-        document = tomlkit.parse(self.path.read_text("utf-8"))
+        document = tomlkit.parse(self.path.read_text("utf-8-sig"))
         change(document)
         project = parse(tomlkit.dumps(document), self.path.name)
         atomic_write(self.path, tomlkit.dumps(document).encode())
@@ -229,7 +229,7 @@ def load(path: Path) -> ProjectFile:
     """Reads a project file. Raises ProjectError."""
     path = Path(path)
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except FileNotFoundError as error:
         raise ProjectError(f"no project file at {path}; make one with: dubkit new FILM --to LANGUAGE ...") from error
     except IsADirectoryError as error:

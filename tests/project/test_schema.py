@@ -74,6 +74,12 @@ def test_missing_media_are_all_named(tmp_path):
     assert "target.es.dialogue" in str(error.value)
 
 
+def test_a_mark_that_an_editor_put_before_the_text(tmp_path):
+    path = write(tmp_path, "\ufeff" + GOOD)
+    file = schema.load(path).edit(lambda document: document.add("name", "marked"))
+    assert file.name == "marked" and schema.load(path).name == "marked"
+
+
 def test_edit_keeps_comments_and_checks(tmp_path):
     file = schema.load(write(tmp_path))
 
