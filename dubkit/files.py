@@ -19,6 +19,7 @@ _DISK_ERRORS = {
     errno.ENOSPC: "the disk is full; free some space and run the same command again",
     getattr(errno, "EDQUOT", -1): "the quota of this disk is used up; free some space and run the same command again",
     errno.EFBIG: "the file became larger than this disk allows",
+    errno.EISDIR: "there is a folder of that name; choose another name",
     errno.EROFS: "the folder is read-only; choose another output folder",
     errno.EACCES: "no permission to write there; choose another folder or change its permissions",
     errno.EPERM: "no permission to write there; choose another folder or change its permissions",

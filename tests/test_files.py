@@ -106,6 +106,13 @@ def test_a_read_only_folder():
         )
 
 
+def test_a_folder_in_the_place_of_the_file(tmp_path):
+    (tmp_path / "x").mkdir()
+    with pytest.raises(StorageError, match="folder of that name|no permission"), replacing(tmp_path / "x") as part:
+        part.write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
 def test_a_folder_that_is_not_there(tmp_path):
     write_audio(tmp_path / "no" / "x.wav", np.zeros((1, 10), np.float32), 8_000)
     assert (tmp_path / "no" / "x.wav").is_file()

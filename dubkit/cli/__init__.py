@@ -23,3 +23,8 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"dubkit: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(DubkitError.exit_code)

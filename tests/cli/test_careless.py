@@ -235,3 +235,16 @@ def test_names_with_brackets_and_long_paths_are_said_in_full(dubkit, tmp_path, d
     weights = f"/{'w' * 90}/[b].safetensors"
     shown = dubkit("settings", "--set", f"lips.weights={weights}", "--changed").out
     assert "".join(shown.split()).replace("│", "").count("w") > 90 and "[b]" in shown
+
+
+def test_a_film_that_may_not_be_read(dubkit, tmp_path, dub, monkeypatch):
+    make_film(tmp_path / "film.mp4", frames=10)
+    assert dubkit("new", "film.mp4", "--to", "es", "--dialogue", dub).code == 0
+    assert dubkit("dub", "film.dub.toml", "--until", "ingest", "--progress", "none").code == 0
+
+    def denied(path, **_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr("dubkit.project.pipeline.file_digest", denied)
+    said = dubkit("status", "film.dub.toml")
+    assert said.code == 1 and "film.mp4: Permission denied" in said.words
