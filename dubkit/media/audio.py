@@ -21,7 +21,7 @@ import soxr
 
 from dubkit.errors import InputError, MediaError, StorageError
 from dubkit.files import replacing
-from dubkit.media.packets import open_media, scan, video_of
+from dubkit.media.packets import open_media, scan, sounds_of, video_of
 from dubkit.media.pcm import to_int24
 from dubkit.timing import sample_at
 from dubkit.types import Media
@@ -146,7 +146,7 @@ def _finite(pieces: Iterator[np.ndarray], sample_rate: int, path: Path) -> Itera
 
 
 def _stream(path: Path, container, index: int | None):
-    streams = container.streams.audio
+    streams = sounds_of(container)
     if not streams:
         raise MediaError(f"{path} has no sound")
     if index is None:

@@ -103,6 +103,11 @@ def video_of(container: av.container.InputContainer):
     return None
 
 
+def sounds_of(container: av.container.InputContainer) -> list:
+    """The streams of sound that can be decoded (telephones add one of APAC, which ffmpeg does not know)."""
+    return [stream for stream in container.streams.audio if stream.codec_context is not None]
+
+
 def scan(path: Path) -> PacketIndex:
     """Reads all packets of ``path`` once; the answer is remembered while the file stays the same."""
     status = Path(path).stat()

@@ -11,7 +11,7 @@ from dubkit.digest import file_digest
 from dubkit.errors import InputError, MediaError
 from dubkit.media import hdr, tags
 from dubkit.media.layout import planar_layout
-from dubkit.media.packets import Cadence, PacketIndex, cadence, open_media, scan, video_of
+from dubkit.media.packets import Cadence, PacketIndex, cadence, open_media, scan, sounds_of, video_of
 from dubkit.settings import MediaSettings
 from dubkit.timing import Timecode, exact_rate
 from dubkit.types import AudioStream, Media, SubtitleStream, VideoStream
@@ -40,7 +40,11 @@ def probe(path: Path, settings: MediaSettings | None = None) -> Media:
         if index is not None:
             _check_whole(path, container, picture, index, warnings)
         zero = video.start if video else None
-        audio = tuple(_audio(path, stream, zero, warnings) for stream in container.streams.audio)
+        sounds = sounds_of(container)
+        for stream in container.streams.audio:
+            if stream not in sounds:
+                warnings.append(f"sound stream {stream.index} is in a codec that cannot be decoded; it is left out")
+        audio = tuple(_audio(path, stream, zero, warnings) for stream in sounds)
         subtitles = tuple(
             SubtitleStream(stream.index, stream.codec_context.name if stream.codec_context else "unknown",
                            tags.language(stream.metadata), tags.title(stream.metadata))

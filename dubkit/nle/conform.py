@@ -18,7 +18,7 @@ import numpy as np
 
 from dubkit.errors import MediaError
 from dubkit.files import replacing
-from dubkit.media.packets import libav_open
+from dubkit.media.packets import libav_open, sounds_of
 from dubkit.nle.reel import MediaInfo, Piece, Reel
 from dubkit.nle.sound import SAMPLE_RATE, read_sound, sound_frames
 from dubkit.nle.timeline import MediaFacts
@@ -46,7 +46,8 @@ def inspect(path: Path) -> MediaInfo:
             codec = stream.codec_context
             full = codec.pix_fmt in _FULL_RANGE or codec.color_range == 2
             look = (codec.width, codec.height, str(codec.sample_aspect_ratio or 1), "pc" if full else "tv")
-            channels = container.streams.audio[0].channels if container.streams.audio else 0
+            sounds = sounds_of(container)
+            channels = sounds[0].channels if sounds else 0
             mean = stream.average_rate or rate
             pixels = _FULL_RANGE.get(codec.pix_fmt, codec.pix_fmt)
             return MediaInfo(

@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from dubkit.errors import MediaError
-from dubkit.media.packets import libav_open
+from dubkit.media.packets import libav_open, sounds_of
 from dubkit.nle.timeline import Timeline, TimelineError, Track
 from dubkit.timing import sample_at
 
@@ -32,9 +32,9 @@ def read_sound(
     names = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
     try:
         with libav_open(str(path)) as container:
-            if not container.streams.audio:
+            if not (sounds := sounds_of(container)):
                 return out
-            stream = container.streams.audio[0]
+            stream = sounds[0]
             zero = Fraction(0)
             if container.streams.video:
                 picture = container.streams.video[0]

@@ -146,6 +146,24 @@ def test_a_film_without_sound(tmp_path):
         read_audio(media.path, sample_rate=48_000)
 
 
+def test_a_second_sound_in_a_codec_that_nobody_knows(tmp_path):
+    from dubkit.process import run
+
+    film = make_film(tmp_path / "film.mov", frames=25, flashes=(5,))
+    run([ffmpeg_binary(), "-v", "error", "-i", film, "-map", "0:v", "-map", "0:a", "-map", "0:a", "-c", "copy",
+         tmp_path / "both.mov"])  # fmt: skip
+    data = (tmp_path / "both.mov").read_bytes()
+    entry = data.rindex(b"stsd", 0, data.rindex(b"esds"))  # of the last track: its codec becomes another, undescribed
+    data = data[:entry] + data[entry:].replace(b"mp4a", b"apac", 1).replace(b"esds", b"free", 1)
+    (tmp_path / "both.mov").write_bytes(data)
+    media = probe(tmp_path / "both.mov")
+    assert [stream.codec for stream in media.audio] == ["aac"]
+    assert any("sound stream 2 is in a codec that cannot be decoded" in warning for warning in media.warnings)
+    assert np.array_equal(read_audio(media.path, sample_rate=48_000), read_audio(film, sample_rate=48_000))
+    with pytest.raises(MediaError, match="no sound stream 2"):
+        read_audio(media.path, sample_rate=48_000, stream=2)
+
+
 def test_one_frame(tmp_path):
     media = probe(make_film(tmp_path / "film.mp4", frames=1, sound=False))
     assert media.video.num_frames == 1 and numbers(media) == [0]
