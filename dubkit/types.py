@@ -139,7 +139,7 @@ class Media:
     """A media file and what is in it."""
 
     path: Path
-    digest: str  # of the content, see dubkit.digest.file_digest
+    digest: str  # of the content (and of media.vfr_rate where it is used), see dubkit.digest.file_digest
     format: str  # container name as ffmpeg calls it
     duration: float  # seconds
     video: VideoStream | None

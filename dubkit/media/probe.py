@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 
-from dubkit.digest import file_digest
+from dubkit.digest import file_digest, value_digest
 from dubkit.errors import InputError, MediaError
 from dubkit.media import hdr, tags
 from dubkit.media.layout import planar_layout
@@ -53,7 +53,7 @@ def probe(path: Path, settings: MediaSettings | None = None) -> Media:
         seconds = _seconds(path, container, video, audio)
         return Media(
             path=path,
-            digest=file_digest(path),
+            digest=_digest(path, video, settings),
             format=container.format.name,
             duration=seconds,
             video=video,
@@ -62,6 +62,13 @@ def probe(path: Path, settings: MediaSettings | None = None) -> Media:
             timecode=_timecode(container, video, warnings),
             warnings=tuple(warnings),
         )
+
+
+def _digest(path: Path, video: VideoStream | None, settings: MediaSettings) -> str:
+    """Names the frames: at another rate, frame n of a variable-rate film is another picture."""
+    if video is not None and video.is_vfr and settings.vfr_rate:
+        return value_digest([file_digest(path), str(video.rate)])
+    return file_digest(path)
 
 
 def _video(path: Path, stream, index: PacketIndex, settings: MediaSettings, warnings: list[str]) -> VideoStream:

@@ -99,6 +99,10 @@ def test_variable_rate_can_be_conformed_to_a_given_rate(tmp_path):
     media = probe(path, MediaSettings(vfr_rate="25"))
     assert media.video.rate == 25
     assert len(numbers(media)) == media.video.num_frames
+    # What was made of the film's frames (faces of a shot, lips, encoded pieces) is named by the digest and their numbers.
+    assert len({probe(path, MediaSettings(vfr_rate=rate)).digest for rate in (None, "25", "24", "23.976")}) == 4
+    constant = make_film(tmp_path / "constant.mp4", frames=10)
+    assert probe(constant, MediaSettings(vfr_rate="25")).digest == probe(constant).digest
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
