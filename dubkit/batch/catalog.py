@@ -60,8 +60,10 @@ class Title(Table):
                 raise ValueError(f"the title '{self.title}' has a language '{language}'; write it like es or pt-BR")
         if self.film and not self.target:
             raise ValueError(f"the title '{self.title}' needs at least one [title.target.LANGUAGE]")
-        if self.project and (self.target or self.settings or self.language):
-            raise ValueError(f"the title '{self.title}' has a project file: target, settings and language belong there")
+        if self.project and (self.target or self.settings or self.language or self.preset):
+            raise ValueError(
+                f"the title '{self.title}' has a project file: target, settings, language and preset belong there"
+            )
         return self
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -17,6 +17,7 @@ from dubkit.batch.remote import is_address, local_path
 from dubkit.digest import value_digest
 from dubkit.errors import ProjectError
 from dubkit.files import atomic_write
+from dubkit.project import layers
 from dubkit.project.schema import FILM_SUFFIXES, SCHEMA, SUFFIX, Project, ProjectFile, load
 
 _PATH_SETTINGS = (("speech", "diarization"), ("speech", "transcript"), ("faces", "shots"))
@@ -37,14 +38,15 @@ def units(catalogue: Catalogue, path: Path) -> Iterator[Unit]:
     """What the ledger must hold: the source side and the dubs of every title, with digests of what the catalogue says and
     of size and date of the files that it names (addresses are not asked)."""
     base = f"{path.resolve().parent}{os.sep}"
-    shared = value_digest([catalogue.language, catalogue.settings, catalogue.preset])
+    shared = value_digest([catalogue.language, catalogue.settings, _preset_stamp(catalogue.preset, base)])
     for title in catalogue.title:
         if title.project:
             yield from _units_of_project(title, Path(base))
             continue
-        own = [shared, title.language, title.settings, title.preset, _stamp(title.film, base)]
-        paths = [title.settings.get(section, {}).get(key) for section, key in _PATH_SETTINGS]
-        source = value_digest([*own, *(_stamp(written, base) for written in paths if written)])
+        own = [shared, title.language, title.settings, _preset_stamp(title.preset, base), _stamp(title.film, base)]
+        source = value_digest(
+            [*own, *_setting_stamps(catalogue.settings, base), *_setting_stamps(title.settings, base)]
+        )
         yield Unit(title.title, SOURCE, title.priority, source)
         for language, target in title.target.items():
             said = f"{source}\n{target.output or catalogue.output}"
@@ -63,10 +65,21 @@ def _units_of_project(title: Title, base: Path) -> Iterator[Unit]:
     said = file.project.model_dump(mode="json", by_alias=True)
     targets, folder = said.pop("target"), f"{file.path.parent}{os.sep}"
     said["film"] = _stamp(file.project.source.film, folder)
-    yield Unit(title.title, SOURCE, title.priority, value_digest([said, title.preset]))
+    said["files"] = [_preset_stamp(file.project.preset, folder), *_setting_stamps(file.project.settings, folder)]
+    yield Unit(title.title, SOURCE, title.priority, value_digest(said))
     for language, target in targets.items():
         files = [_stamp(written, folder) for written in file.project.target[language].files().values()]
         yield Unit(title.title, language, title.priority, value_digest([said, target, files]))
+
+
+def _preset_stamp(preset: str | None, base: str) -> str | None:
+    return _stamp(preset, base) if preset and layers.is_preset_file(preset) else preset
+
+
+def _setting_stamps(settings: Mapping[str, Mapping[str, Any]], base: str) -> list[str]:
+    """Of the files that replace a stage."""
+    paths = (settings.get(section, {}).get(key) for section, key in _PATH_SETTINGS)
+    return [_stamp(written, base) for written in paths if isinstance(written, str)]
 
 
 def _stamp(written: str, base: str) -> str:
@@ -107,7 +120,7 @@ def prepare(catalogue: Catalogue, title: Title, path: Path) -> Prepared:
         if settings.get(section, {}).get(key):
             settings[section][key] = here(settings[section][key], SOURCE)
     preset = catalogue.preset_of(title)
-    if preset and (preset.endswith(".toml") or "/" in preset):
+    if preset and layers.is_preset_file(preset):
         preset = str((base / preset).resolve())
     film, targets = here(title.film, SOURCE), {}
     for language, target in title.target.items():

@@ -25,11 +25,14 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in presets_folder().glob("*.toml"))
 
 
+def is_preset_file(name: str) -> bool:
+    """Whether a preset is named by the path of a TOML file, and is not one that comes with dubkit."""
+    return name.endswith(".toml") or "/" in name or "\\" in name
+
+
 def load_preset(name: str, base: Path | None = None) -> Layer:
     """A preset by name, or by path to a TOML file (relative to ``base``). Raises SettingsError."""
-    path = presets_folder() / f"{name}.toml"
-    if name.endswith(".toml") or "/" in name or "\\" in name:
-        path = (base or Path()) / name
+    path = (base or Path()) / name if is_preset_file(name) else presets_folder() / f"{name}.toml"
     if not path.is_file():
         raise SettingsError(
             f"there is no preset '{name}'; choose one of {', '.join(preset_names())}, or give a path to a TOML file"

@@ -80,6 +80,10 @@ def test_csv_errors_name_the_row(text, words):
         ),
         (lambda t: t + "=", ["not valid TOML"]),
         (
+            lambda t: t + "[[title]]\ntitle = 'three'\nproject = 'x.dub.toml'\npreset = 'film'\n",
+            ["'three'", "preset belong there"],
+        ),
+        (
             lambda t: t.replace('language = "en"', 'output = "{title}"'),
             ["'one' in 'fr'", "over 'one' in 'es'", "go to one"],
         ),

@@ -78,6 +78,27 @@ def test_digests_follow_what_was_changed_and_nothing_else(tmp_path):
     assert changed(TOML) == {("one", "fr")}, "a file that was changed in place"
 
 
+def test_digests_follow_presets_and_files_that_replace_a_stage(tmp_path):
+    def touched(name, text):
+        before = digests(tmp_path, text)
+        (tmp_path / name).write_text("changed")
+        os.utime(tmp_path / name, (len(name), 1))
+        return {key for key, digest in digests(tmp_path, text).items() if digest != before[key]}
+
+    everything = set(digests(tmp_path))
+    assert touched("mine.toml", TOML.replace('"draft"', '"mine.toml"')) == everything
+    own = TOML.replace("priority = 5", 'priority = 5\npreset = "./two.toml"')
+    assert touched("two.toml", own) == {("two", ""), ("two", "es")}
+    assert (
+        touched("all.rttm", TOML.replace("crossfade = 3", 'crossfade = 3\n[settings.speech]\ndiarization = "all.rttm"'))
+        == everything
+    )
+    project = 'schema = "dubkit.project/1"\npreset = "p.toml"\nsource.film = "f.mp4"\ntarget.es.dialogue = "d.wav"\nsettings.faces.shots = "p.csv"\n'
+    (tmp_path / "x.dub.toml").write_text(project)
+    text = TOML + '[[title]]\ntitle = "three"\nproject = "x.dub.toml"\n'
+    assert touched("p.toml", text) == touched("p.csv", text) == {("three", ""), ("three", "es")}
+
+
 def test_a_broken_project_file_is_a_title_of_its_own(tmp_path):
     (tmp_path / "x.dub.toml").write_text("schema = ")
     text = TOML + '[[title]]\ntitle = "three"\nproject = "x.dub.toml"\n'
