@@ -106,6 +106,8 @@ def prepare(catalogue: Catalogue, title: Title, path: Path) -> Prepared:
     def here(written: Any, language: str) -> Any:
         if isinstance(written, dict):
             return {key: here(value, language) for key, value in written.items()}
+        if isinstance(written, list):
+            return [here(value, language) for value in written]
         if is_address(written):
             local = str(local_path(written, folder / "sources"))
             downloads.setdefault(language, []).append((written, local))
@@ -116,7 +118,7 @@ def prepare(catalogue: Catalogue, title: Title, path: Path) -> Prepared:
         section: {**catalogue.settings.get(section, {}), **title.settings.get(section, {})}
         for section in sorted({*catalogue.settings, *title.settings})
     }
-    for section, key in _PATH_SETTINGS:
+    for section, key in (*_PATH_SETTINGS, ("speech", "known_voices")):
         if settings.get(section, {}).get(key):
             settings[section][key] = here(settings[section][key], SOURCE)
     preset = catalogue.preset_of(title)

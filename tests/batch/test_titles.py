@@ -37,7 +37,9 @@ def test_a_title_becomes_a_project(tmp_path):
 
 def test_paths_of_settings_are_relative_to_the_catalogue(tmp_path):
     text = TOML.replace('film = "one.mp4"', 'film = "one.mp4"\nsettings.speech.diarization = "one.rttm"')
+    text = text.replace("crossfade = 3", 'crossfade = 3\n[settings.speech]\nknown_voices = ["r1.dub.toml"]')
     project = prepared(tmp_path, text.replace('"draft"', '"my/preset.toml"'))["one"].file.project
+    assert project.settings["speech"]["known_voices"] == [str(tmp_path / "r1.dub.toml")]
     assert project.settings["speech"]["diarization"] == str(tmp_path / "one.rttm")
     assert project.preset == str(tmp_path / "my" / "preset.toml")
 
