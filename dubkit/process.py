@@ -6,6 +6,7 @@ The last words of a program's standard error are kept and become part of the err
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import threading
 from collections import deque
@@ -50,6 +51,12 @@ def run(
     if done.returncode:
         raise ProcessError(name, done.returncode, last_words(done.stderr))
     return done.stdout
+
+
+def as_typed(*words: str | Path) -> str:
+    """A command as a person types it: words with spaces in quotes, those of the system's own shell."""
+    typed = [str(word) for word in words]
+    return subprocess.list2cmdline(typed) if os.name == "nt" else shlex.join(typed)
 
 
 def last_words(stderr: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import Annotated
 
@@ -29,6 +28,7 @@ from dubkit.cli import (
     train,
 )
 from dubkit.errors import Cancelled
+from dubkit.process import as_typed
 
 
 class _Commands(TyperGroup):
@@ -38,7 +38,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            again = shlex.join(["dubkit", *sys.argv[1:]])
+            again = as_typed("dubkit", *sys.argv[1:])
             raise Cancelled(f"stopped. What was finished is kept; to go on from there: {again}") from error
 
 

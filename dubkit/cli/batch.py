@@ -139,11 +139,12 @@ def _begun(catalogue: Path):
     """The ledger of a catalogue that has been planned. Raises ProjectError."""
     from dubkit.batch.ledger import batch_folder, open_ledger
     from dubkit.errors import ProjectError
+    from dubkit.process import as_typed
 
     if not catalogue.exists():
         raise ProjectError(f"no catalogue at {catalogue}")
     if not (batch_folder(catalogue) / "ledger.sqlite").exists():
-        raise ProjectError(f"nothing has been planned or run yet; start with: dubkit batch {catalogue}")
+        raise ProjectError(f"nothing has been planned or run yet; start with: {as_typed('dubkit', 'batch', catalogue)}")
     return open_ledger(catalogue)
 
 

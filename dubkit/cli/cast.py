@@ -9,6 +9,7 @@ from rich.table import Table
 
 from dubkit.cli.common import PresetOption, ProjectArgument, SetOption, flags, out
 from dubkit.errors import InputError
+from dubkit.process import as_typed
 
 NameOption = Annotated[
     list[str] | None,
@@ -70,7 +71,8 @@ def _decide(file, names: list[str], lines: list[str], forget: list[str]):
         turns = artefacts.read_json(file.folder / "diarize" / "turns.json", tuple[Turn, ...])
         tracks = artefacts.read_tracks(file.folder / "faces" / "tracks.npz")
     except FileNotFoundError as error:
-        raise InputError(f"there is nothing to decide yet; first look at the cast:  dubkit cast {file.path}") from error
+        look = as_typed("dubkit", "cast", file.path)
+        raise InputError(f"there is nothing to decide yet; first look at the cast:  {look}") from error
     for who, character in map(_pair, names):
         if who in {track.id for track in tracks}:
             file = deciding.name_face(file, who, character, tracks)

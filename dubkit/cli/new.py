@@ -11,6 +11,7 @@ import typer
 
 from dubkit.cli.common import out
 from dubkit.errors import InputError
+from dubkit.process import as_typed
 
 
 def new(
@@ -85,4 +86,5 @@ def new(
     created = schema.create(path, document)
     for warning in media.warnings:
         out.print(f"note: {warning}", highlight=False)
-    out.print(f"wrote {created.path}\nnext: dubkit dub {created.path}", highlight=False, soft_wrap=True)
+    following = as_typed("dubkit", "dub", created.path)
+    out.print(f"wrote {created.path}\nnext: {following}", highlight=False, soft_wrap=True)

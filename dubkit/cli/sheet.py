@@ -11,6 +11,7 @@ import typer
 
 from dubkit.cli.common import PresetOption, SetOption, flags, out
 from dubkit.errors import InputError
+from dubkit.process import as_typed
 
 
 def sheet(
@@ -67,7 +68,7 @@ def sheet(
             out.print(f"note: {note}", highlight=False, soft_wrap=True)
     out.print(f"wrote {output}: {len(lines)} lines", highlight=False, soft_wrap=True)
     if made:
-        out.print(f"fill its last column, then: dubkit dub {made}", highlight=False, soft_wrap=True)
+        out.print(f"fill its last column, then: {as_typed('dubkit', 'dub', made)}", highlight=False, soft_wrap=True)
     elif given or preset:
         out.print(
             f"note: the settings given here held for this sheet alone; {film.name} keeps its own, and with them dubkit dub "
@@ -86,7 +87,7 @@ def _new_project(
 
     path = film.with_name(film.stem + schema.SUFFIX)
     if path.exists():
-        raise InputError(f"there is a project already; its sheet: dubkit sheet {path}")
+        raise InputError(f"there is a project already; its sheet: {as_typed('dubkit', 'sheet', path)}")
     layers.merged(None, preset, given)  # a setting that does not exist is told before anything is written
 
     def keep(document: tomlkit.TOMLDocument) -> None:

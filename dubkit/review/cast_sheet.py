@@ -17,6 +17,7 @@ import numpy as np
 from dubkit.cast.match import SPILLED, CastResult
 from dubkit.files import atomic_write
 from dubkit.pieces import NOTHING_KEPT, Pieces
+from dubkit.process import as_typed
 from dubkit.timing import Timecode, seconds_at
 from dubkit.types import Assignment, Character, FaceTrack, FrameRange, Line, Turn
 
@@ -180,7 +181,7 @@ def _page(reader, turns, lines, result: CastResult, shown, silent, candidates, t
     for a in result.undecided:
         faces = "".join(figure(i) for i in candidates[a.turn_id, a.shot])
         answers = [*candidates[a.turn_id, a.shot], "off"]
-        words = "\n".join(f"dubkit cast {project} --line {a.turn_id}={who}" for who in answers)
+        words = "\n".join(as_typed("dubkit", "cast", project, "--line", f"{a.turn_id}={who}") for who in answers)
         parts.append(
             f'<table>{head}{row(a)}</table><div class="faces">{faces}</div><pre><code>{escape(words)}</code></pre>'
         )
@@ -208,7 +209,7 @@ def _unnamed(character: Character, project: str) -> str:
     """How to give a name to somebody who still has the diarizer's."""
     if character.name not in character.speakers:
         return ""
-    return f"; to name: <code>dubkit cast {escape(project)} --name {escape(character.name)}=NAME</code>"
+    return f"; to name: <code>{escape(as_typed('dubkit', 'cast', project, '--name', f'{character.name}=NAME'))}</code>"
 
 
 def _picture(result: CastResult, shown, candidates, thumbs, turns, lines) -> np.ndarray:

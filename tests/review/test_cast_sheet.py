@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from fractions import Fraction
+from html import unescape
 
 import cv2
 import numpy as np
@@ -99,3 +100,7 @@ def test_times_are_the_films_timecode_and_a_moment_over_a_cut_is_no_row(tmp_path
     page = write_cast_sheet(folder, film, turns, [], tracks, result)[0].read_text(encoding="utf-8")
     assert len(result.assignments) == 2 and page.count("<td>") and "reaches over the cut" not in page
     assert "01:00:00:00<br>01:00:00:10" in page and "dubkit cast film.dub.toml --name v=NAME" in page
+    (folder := tmp_path / "my film.dubkit" / "match").mkdir(parents=True)
+    page = unescape(write_cast_sheet(folder, film, turns, [], tracks, result)[0].read_text(encoding="utf-8"))
+    typed = page.partition("<code>dubkit cast ")[2].partition("</code>")[0].replace('"', "'")
+    assert typed == "'my film.dub.toml' --name v=NAME", "what is to be typed has quotes where a name has spaces"
