@@ -6,6 +6,7 @@ import pytest
 
 from dubkit.errors import SettingsError
 from dubkit.project.layers import load_preset, merged, preset_names
+from dubkit.project.schema import load
 from dubkit.settings import layered
 
 
@@ -45,6 +46,18 @@ def test_every_preset_is_valid():
 def test_a_preset_with_a_byte_order_mark(tmp_path):
     (tmp_path / "mine.toml").write_bytes("\ufeff[lips]\ncrossfade = 3\n".encode())
     assert load_preset("mine.toml", tmp_path) == {"lips": {"crossfade": 3}}
+
+
+def test_a_preset_of_the_project_lies_beside_it_and_one_of_a_flag_where_we_are(tmp_path, monkeypatch):
+    for folder, crossfade in (("film", 3), ("here", 5)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.toml").write_text(f"[lips]\ncrossfade = {crossfade}\n")
+    text = 'schema = "dubkit.project/1"\npreset = "mine.toml"\nsource.film = "f.mp4"\ntarget.es.dialogue = "d.wav"\n'
+    (tmp_path / "film" / "f.dub.toml").write_text(text)
+    monkeypatch.chdir(tmp_path / "here")
+    project = load(tmp_path / "film" / "f.dub.toml")
+    assert merged(project)[0].lips.crossfade == 3
+    assert merged(project, "mine.toml")[0].lips.crossfade == 5
 
 
 def test_unknown_preset_lists_the_known():

@@ -54,7 +54,8 @@ def new(
     if subtitles and not sheet and subtitles.is_file():
         cues.load(subtitles)
     if preset:
-        layers.load_preset(preset, base)
+        layers.load_preset(preset)
+        preset = relative(Path(preset)) if layers.is_preset_file(preset) else preset
     video, rate = media.video, media.video.rate
     width, height = video.display_size
     document = tomlkit.document()

@@ -50,12 +50,14 @@ def merged(
 ) -> tuple[Settings, dict[str, str]]:
     """The settings that hold for a project, and where each came from.
 
-    ``preset`` overrides the project's own; ``flags`` maps "section.key" to a value (only those that were given).
+    ``preset`` overrides the project's own, and a path is relative to where we are, not to the project; ``flags`` maps
+    "section.key" to a value (only those that were given).
     """
-    name = preset or (project.project.preset if project else None)
     layers: dict[str, Layer] = {}
-    if name:
-        layers[f"preset {name}"] = load_preset(name, project.path.parent if project else None)
+    if preset:
+        layers[f"preset {preset}"] = load_preset(preset)
+    elif project and (own := project.project.preset):
+        layers[f"preset {own}"] = load_preset(own, project.path.parent)
     if project:
         layers[project.path.name] = project.project.settings
     if flags:

@@ -237,6 +237,16 @@ def test_names_with_brackets_and_long_paths_are_said_in_full(dubkit, tmp_path, d
     assert "".join(shown.split()).replace("│", "").count("w") > 90 and "[b]" in shown
 
 
+def test_a_preset_of_ones_own_is_found_from_where_one_is(dubkit, tmp_path, dub):
+    (tmp_path / "films").mkdir()
+    make_film(tmp_path / "films" / "film.mp4", frames=10)
+    (tmp_path / "mine.toml").write_text("[lips]\ncrossfade = 5\n")
+    assert dubkit("new", "films/film.mp4", "--to", "es", "--dialogue", dub, "--preset", "mine.toml").code == 0
+    assert 'preset = "../mine.toml"' in (tmp_path / "films" / "film.dub.toml").read_text()
+    assert "5" in dubkit("settings", "films/film.dub.toml", "--changed").out
+    assert "5" in dubkit("settings", "films/film.dub.toml", "--changed", "--preset", "./mine.toml").out
+
+
 def test_a_film_that_may_not_be_read(dubkit, tmp_path, dub, monkeypatch):
     make_film(tmp_path / "film.mp4", frames=10)
     assert dubkit("new", "film.mp4", "--to", "es", "--dialogue", dub).code == 0
