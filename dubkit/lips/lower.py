@@ -32,11 +32,12 @@ def folded(model: Wav2Lip, in_place: bool = False) -> Wav2Lip:
 
 
 class LowerHalf(nn.Module):
-    """``forward(mel (B, 1, 80, 16), faces (B, 6, S, S)) → (B, 3, S/2, S)``: the lower half of what ``model`` gives."""
+    """``forward(mel (B, 1, 80, 16), faces (B, 6, S, S)) → (B, 3, S/2, S)``: the lower half of what ``model`` gives. ``dense``:
+    rows that go into a layer are copied, for a device that reads parts of tensors wrongly."""
 
-    def __init__(self, model: Wav2Lip):
+    def __init__(self, model: Wav2Lip, dense: bool = False):
         super().__init__()
-        self.model = model
+        self.model, self.dense = model, dense
         self.half = model.config.size // 2
         self.crops = _crop_plan(model.config.size)
 
@@ -52,15 +53,18 @@ class LowerHalf(nn.Module):
             x = torch.cat((stage(x), skips.pop()), dim=1)
         top = 0  # row of the whole picture that x begins with
         for stage, (first, stride, keep) in zip(model.face_decoder_blocks[whole:], self.crops, strict=True):
-            x = stage(x[:, :, first - top :])[:, :, keep - first * stride :]
+            x = stage(self._rows(x, first - top))[:, :, keep - first * stride :]
             x = torch.cat((x, skips.pop()[:, :, keep:]), dim=1)
             top = keep
-        x = model.output_block[0](x)[:, :, self.half - top :]
+        x = self._rows(model.output_block[0](x), self.half - top)
         painted = model.output_block[2](model.output_block[1](x.to(model.output_block[1].weight.dtype)))
         if not model.config.composite:
             return painted
         colour, mask = painted[:, :3], painted[:, 3:]
         return mask * colour + (1 - mask) * given_pixels(faces)[:, :, self.half :]
+
+    def _rows(self, x: Tensor, first: int) -> Tensor:
+        return x[:, :, first:].contiguous() if self.dense else x[:, :, first:]
 
 
 def _crop_plan(size: int) -> list[tuple[int, int, int]]:

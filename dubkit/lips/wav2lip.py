@@ -1,7 +1,8 @@
 """Wav2Lip in PyTorch: on the CPU, on CUDA (fixed batches replayed as a CUDA graph), on Apple's MPS.
 
 Precision "auto": fp16 on CUDA, bf16 on a CPU that has it in hardware, fp32 elsewhere. Batch norms are folded, memory is
-channels-last, only the lower half is computed, and the last layer and the sigmoid stay in fp32 whatever the precision.
+channels-last (not on MPS), only the lower half is computed, and the last layer and the sigmoid stay in fp32 whatever the
+precision.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class TorchWav2Lip:
         default = CPU_BATCH if self.device.type == "cpu" else GPU_BATCH
         self.size, self.batch = model.config.size, settings.batch_size or default
         self.about = {"engine": "wav2lip", "device": str(self.device), "precision": self.precision, **(about or {})}
-        self._faces = FaceToFace(model, PRECISIONS[self.precision], in_place=own).to(self.device)
+        dense = self.device.type == "mps"
+        self._faces = FaceToFace(model, PRECISIONS[self.precision], in_place=own, dense=dense).to(self.device)
         if (self.device.type, self.precision) == ("cpu", "fp32"):
             for_cpu(self._faces)
         self._graph = _CudaGraph(self._faces, self.batch) if self.device.type == "cuda" else None
@@ -55,12 +57,18 @@ class TorchWav2Lip:
 
 class FaceToFace(nn.Module):
     """``forward(windows (B, 1, 80, 16) float32, crops, references (B, S, S, 3) uint8 RGB) → (B, S, S, 3) uint8 RGB``:
-    everything between the bytes of the film and the bytes of the result, so that all of it runs on the device. ``in_place``: ``model`` is nobody else's and may change."""
+    everything between the bytes of the film and the bytes of the result, so that all of it runs on the device.
 
-    def __init__(self, model: Wav2Lip, dtype: torch.dtype = torch.float32, in_place: bool = False):
+    ``in_place``: ``model`` is nobody else's and may change. ``dense``: no convolution is given a channels-last tensor or a
+    part of a tensor. On MPS a part of a channels-last tensor is read as if it were a whole one (PyTorch issue 180984, mended
+    in April 2026).
+    """
+
+    def __init__(self, model: Wav2Lip, dtype: torch.dtype = torch.float32, in_place: bool = False, dense: bool = False):
         super().__init__()
         self.half, self.dtype = model.config.size // 2, dtype
-        self.lower = LowerHalf(folded(model, in_place)).to(dtype).to(memory_format=torch.channels_last)
+        self.layout = torch.contiguous_format if dense else torch.channels_last
+        self.lower = LowerHalf(folded(model, in_place), dense).to(dtype).to(memory_format=self.layout)
         self.lower.model.output_block[1].float()
 
     def forward(self, windows: Tensor, crops: Tensor, references: Tensor) -> Tensor:
@@ -72,60 +80,73 @@ class FaceToFace(nn.Module):
         """What the network paints into the lower half, (B, 3, S/2, S) BGR float32 in [0, 1]."""
         hidden, shown = (faces.permute(0, 3, 1, 2).flip(1).to(self.dtype) / 255 for faces in (crops, references))
         hidden[:, :, self.half :] = 0
-        return self.lower(windows.to(self.dtype), torch.cat((hidden, shown), dim=1)).float()
+        faces = torch.cat((hidden, shown), dim=1).contiguous(memory_format=self.layout)
+        return self.lower(windows.to(self.dtype), faces).float()
 
 
 class _CudaGraph:
-    """Replays one recorded batch: no launch overhead. A smaller batch is padded; the recording is made at first use and
-    again when the engine asks for a smaller batch size after running out of memory."""
+    """Replays one recorded batch: no launch overhead. A smaller batch is padded; the recording is made at first use, again for
+    a larger batch, and of fewer faces where memory does not suffice for ``batch``."""
 
     def __init__(self, faces: FaceToFace, batch: int):
         self.faces, self.batch, self.graph = faces, batch, None
+        self.device = next(faces.parameters()).device
 
     def __call__(self, windows: Tensor, crops: Tensor, references: Tensor) -> Tensor:
         count = len(crops)
-        if self.graph is None or count > self.batch:
-            self._record(max(self.batch, count), windows.shape[1:], crops.shape[1:])
-        for held, given in ((self.windows, windows), (self.crops, crops), (self.references, references)):
-            held[:count].copy_(given.pin_memory(), non_blocking=True)
-        self.graph.replay()
-        return self.painted[:count].cpu()
+        with torch.cuda.device(self.device):  # streams and recordings are of the current device
+            if self.graph is None or count > self.batch:
+                self._record_what_fits(count, windows.shape[1:], crops.shape[1:])
+            for held, given in ((self.windows, windows), (self.crops, crops), (self.references, references)):
+                held[:count].copy_(given.pin_memory(), non_blocking=True)
+            self.graph.replay()
+            return self.painted[:count].cpu()
+
+    def _record_what_fits(self, least: int, windows: torch.Size, crops: torch.Size) -> None:
+        batch, self.batch, self.graph = max(self.batch, least), 1, None
+        while self.graph is None:
+            try:
+                self._record(batch, windows, crops)
+            except RuntimeError as error:
+                if batch == least or "out of memory" not in str(error):
+                    raise
+            batch = max(least, batch // 2)  # only now: until here the error held what had been computed
 
     def _record(self, batch: int, windows: torch.Size, crops: torch.Size) -> None:
-        device = next(self.faces.parameters()).device
-        self.batch, self.graph = batch, None
-        try:
-            self.windows = torch.zeros((batch, *windows), device=device)
-            self.crops = torch.zeros((batch, *crops), dtype=torch.uint8, device=device)
-            self.references = torch.zeros_like(self.crops)
-            stream = torch.cuda.Stream(device)
-            stream.wait_stream(torch.cuda.current_stream(device))
+        self.graph = self.windows = self.crops = self.references = self.painted = None  # their memory is needed
+        self.windows = torch.zeros((batch, *windows), device=self.device)
+        self.crops = torch.zeros((batch, *crops), dtype=torch.uint8, device=self.device)
+        self.references = torch.zeros_like(self.crops)
+        stream, graph = torch.cuda.Stream(self.device), torch.cuda.CUDAGraph()
+        stream.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # else "fp32" has 10 bits of fraction
             with torch.cuda.stream(stream):
                 for _ in range(3):  # cuDNN chooses its algorithms
                     self.faces(self.windows, self.crops, self.references)
-            torch.cuda.current_stream(device).wait_stream(stream)
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
+            torch.cuda.current_stream(self.device).wait_stream(stream)
+            with torch.cuda.graph(graph, stream=stream):
                 self.painted = self.faces(self.windows, self.crops, self.references)
-        except torch.OutOfMemoryError:
-            self.batch = max(1, batch // 2)  # what the engine comes back with
-            raise
-        self.graph = graph
+        self.graph, self.batch = graph, batch
 
 
 def choose_device(name: str) -> torch.device:
-    """ "auto": CUDA, else MPS, else the CPU. Raises EngineUnavailable for a device that is not there."""
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    """ "auto": CUDA, else MPS, else the CPU. Raises EngineUnavailable for a device that is not there, SettingsError for what is
+    none."""
+    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    present = {"cuda": cards, "mps": int(torch.backends.mps.is_available()), "cpu": 1}
     if name == "auto":
-        return torch.device(next(device for device, there in present.items() if there))
-    kind = name.partition(":")[0]
-    if kind not in present:
+        return torch.device(next(kind for kind, count in present.items() if count))
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in present:
         raise SettingsError(f"lips.device = '{name}' is not a device; use auto, cpu, cuda, cuda:1 or mps")
-    if not present[kind]:
+    if (device.index or 0) >= present[device.type]:
         raise EngineUnavailable(
-            f"wav2lip on {name}", f"this machine or this torch has no {kind}", "--set lips.device=cpu"
+            f"wav2lip on {name}", f"this machine or this torch has no {name}", "--set lips.device=cpu"
         )
-    return torch.device(name)
+    return device
 
 
 def choose_precision(name: str, device: torch.device) -> str:
