@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -29,6 +30,8 @@ from dubkit.nle.sound import write_wav
 from dubkit.nle.timeline import Marker, MediaFacts, Timeline, TimelineError
 from dubkit.nle.uses import Refusal, Scope, visible
 from dubkit.progress import Progress, silent
+from dubkit.project.layers import is_preset_file, load_preset
+from dubkit.project.schema import SUFFIX
 from dubkit.types import FrameRange
 
 SCHEMA = "dubkit.nle/2"
@@ -115,7 +118,7 @@ def dub_timeline(
     ``digest`` names the content of media; another than the file's where a container changes while its pictures do not.
     """
     timeline = timeline.without_ours()
-    decided = plan_dub(timeline, order, digest)
+    decided = plan_dub(timeline, order, digest, dubber.flags)
     home = folder.resolve() / decided.key
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(str(home / ".lock")):
@@ -135,7 +138,12 @@ def dub_timeline(
     return DubResult(with_it, decided.key, tuple(placed), tuple(markers), decided.refusals, home, fresh)
 
 
-def plan_dub(timeline: Timeline, order: Order, digest: Callable[[Path], str] = file_digest) -> Plan:
+def plan_dub(
+    timeline: Timeline,
+    order: Order,
+    digest: Callable[[Path], str] = file_digest,
+    flags: Mapping[str, Any] = {},
+) -> Plan:
     """Reels, refusals and key. Raises TimelineError where nothing remains to dub, MediaError for unreadable media."""
     timeline = timeline.without_ours()
     uses, refusals = visible(timeline, order.scope)
@@ -185,9 +193,16 @@ def plan_dub(timeline: Timeline, order: Order, digest: Callable[[Path], str] = f
         dub,
         pieces,
         sound,
+        *_told(order.preset, flags),
     ]
     key = value_digest([*wanted, [asdict(refused) for refused in refusals]])
     return Plan(key, tuple(reels), tuple(refusals), silent_media)
+
+
+def _told(preset: str | None, flags: Mapping[str, Any]) -> list[object]:
+    """What settings add to the key: a preset of one's own by its content."""
+    own = [load_preset(preset)] if preset and is_preset_file(preset) else []
+    return [*own, *([{key: str(value) for key, value in flags.items()}] if flags else [])]
 
 
 def _sound_witness(timeline: Timeline, script: Script) -> list[object]:
@@ -220,7 +235,7 @@ def _work(timeline: Timeline, order: Order, decided: Plan, home: Path, dubber: D
     stored = [
         {"record": [m.record.start, m.record.stop], "name": m.name, "note": m.note, "color": m.color} for m in markers
     ]
-    return {"schema": SCHEMA, "pieces": pieces, "markers": stored}
+    return {"schema": SCHEMA, "pieces": pieces, "markers": stored, "projects": _projects(home)}
 
 
 def _dub_reel(
@@ -267,12 +282,19 @@ def _file_name(piece: Piece, key: str) -> str:
     return f"{stem}_dub_{key[:8]}_{piece.name}.mov"
 
 
+def _projects(home: Path) -> dict[str, str]:
+    """The projects of the reels, in which a person may have decided something since."""
+    return {path.parent.name: file_digest(path) for path in sorted(home.glob(f"reel_*/*{SUFFIX}"))}
+
+
 def _stored(record: Path) -> dict | None:
     try:
         stored = json.loads(record.read_text("utf-8"))
     except (OSError, ValueError):
         return None
     if stored.get("schema") != SCHEMA:
+        return None
+    if stored.get("projects", now := _projects(record.parent)) != now:
         return None
     for item in stored["pieces"].values():
         path = record.parent / item["file"]

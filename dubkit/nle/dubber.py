@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from dubkit.progress import Progress
 
@@ -44,6 +45,8 @@ class Dubbed:
 
 class Dubber(Protocol):
     """Anything that dubs a reel. Running it again on the same request must give the same film without new work."""
+
+    flags: Mapping[str, Any]  # settings by "section.key" that it was given beforehand; they belong to a timeline's key
 
     def __call__(self, request: DubRequest, progress: Progress) -> Dubbed:
         """``progress`` counts from 0 to its total; raising Cancelled from it stops the work. Raises DubkitError."""

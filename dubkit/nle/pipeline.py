@@ -1,6 +1,6 @@
 """The real dubber: a project file beside the reel, dubkit's own pipeline, and its report read for lines to look at.
 
-The project stays, so a person can open it (``dubkit review``), decide whose face a line belongs to, and run again.
+The project stays, so a person can open it (``dubkit cast``), decide whose face a line belongs to, and run again.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from dubkit.errors import InputError, SettingsError
 from dubkit.files import atomic_write
 from dubkit.nle.script import Script
 from dubkit.nle.timeline import Timeline
+from dubkit.project.layers import is_preset_file
 
 _LARGEST_CHOICE = 4096  # bytes
 
@@ -77,6 +78,9 @@ def changed(settings: WorkerSettings, values: dict[str, object]) -> WorkerSettin
     unknown = sorted(set(values) - known)
     if unknown:
         raise SettingsError(f"there is no worker setting '{unknown[0]}'; there are: {', '.join(sorted(known))}")
+    preset = values.get("preset")
+    if isinstance(preset, str) and is_preset_file(preset):
+        values = values | {"preset": Path(preset)}
     texts = {
         key: str(value.expanduser().resolve()) if isinstance(value, Path) else value for key, value in values.items()
     }

@@ -18,6 +18,7 @@ class FakeDubber:
 
     def __init__(self, notes: tuple[LineNote, ...] = (), fail: str | None = None, lose: int = 0):
         self.notes, self.fail, self.lose = notes, fail, lose
+        self.flags: dict[str, object] = {}
         self.requests: list[DubRequest] = []
 
     def __call__(self, request: DubRequest, progress: Progress) -> Dubbed:

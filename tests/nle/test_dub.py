@@ -80,6 +80,35 @@ def test_a_second_run_does_no_work_and_gives_the_same(film, dialogue, tmp_path):
     assert other.key != first.key and len(fake.requests) == 2
 
 
+def test_other_settings_are_another_dub(film, dialogue, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text("[lips]\ncrossfade = 5\n")
+    order = Order("es", Script(dialogue=dialogue))
+    keys = [plan_dub(cut(film), order).key, plan_dub(cut(film), replace(order, preset="mine.toml")).key]
+    (tmp_path / "mine.toml").write_text("[lips]\ncrossfade = 6\n")
+    keys += [plan_dub(cut(film), replace(order, preset="mine.toml")).key]
+    keys += [plan_dub(cut(film), order, flags={"lips.crossfade": value}).key for value in (5, 6)]
+    assert len(set(keys)) == 5
+    fake = FakeDubber()
+    assert dub_timeline(cut(film), order, tmp_path, fake).key == keys[0]
+    fake.flags = {"lips.crossfade": 6}
+    assert dub_timeline(cut(film), order, tmp_path, fake).key == keys[4] and len(fake.requests) == 2
+
+
+def test_what_a_person_decides_in_a_reels_project_is_done_by_the_next_run(film, dialogue, tmp_path):
+    class Dubber(FakeDubber):
+        def __call__(self, request, progress):
+            (request.folder / "reel.dub.toml").touch()
+            return super().__call__(request, progress)
+
+    order, fake = Order("es", Script(dialogue=dialogue)), Dubber()
+    first = dub_timeline(cut(film), order, tmp_path, fake)
+    assert not dub_timeline(cut(film), order, tmp_path, fake).fresh
+    (first.folder / "reel_0" / "reel.dub.toml").write_text("# off screen")
+    assert dub_timeline(cut(film), order, tmp_path, fake).fresh and len(fake.requests) == 2
+    assert not dub_timeline(cut(film), order, tmp_path, fake).fresh
+
+
 def test_a_lost_file_is_made_again(film, dialogue, tmp_path):
     order, fake = Order("es", Script(dialogue=dialogue)), FakeDubber()
     first = dub_timeline(cut(film), order, tmp_path, fake)

@@ -112,12 +112,26 @@ def test_serve_is_alone_and_seen(tmp_path):
     assert (box / "worker.log").is_file()
 
 
+def test_paths_among_the_settings_count_from_where_they_were_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    changed, default = module("settings").changed, module("settings").WorkerSettings()
+    assert changed(default, {"preset": "mine.toml"}).preset == str(tmp_path / "mine.toml")
+    assert changed(default, {"preset": "draft"}).preset == "draft"
+    assert changed(default, {"dialogue": Path("es.wav")}).dialogue == str(tmp_path / "es.wav")
+
+
 def test_other_settings_forget_finished_dubs(tmp_path):
     box = module("mailbox").Mailbox.create(tmp_path / "box")
 
-    def make(language):
-        return module("worker").Worker(box, module("settings").WorkerSettings(language=language), FakeDubber())
+    def make(language, **flags):
+        fake = FakeDubber()
+        fake.flags = flags
+        return module("worker").Worker(box, module("settings").WorkerSettings(language=language), fake)
 
+    make("es", crossfade=3).forget_other_settings()
+    box.finished("a").write_text("return {}")
+    make("es", crossfade=4).forget_other_settings()
+    assert not box.finished("a").exists()
     make("es").forget_other_settings()
     box.finished("a").write_text("return {}")
     make("es").forget_other_settings()
