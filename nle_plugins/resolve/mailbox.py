@@ -141,6 +141,12 @@ class Mailbox:
             raise ValueError(f"{timeline!r} is not the id of a timeline")
         return self.outbox / f"timeline-{timeline}.lua"
 
+    def forget(self, job: str) -> None:
+        """A finished dub that was placed does not wait for anybody any more."""
+        for path in self.outbox.glob("timeline-*.lua"):
+            if f'job="{job}"' in path.read_text("ascii"):
+                path.unlink(missing_ok=True)
+
     def cancel_file(self, job: str) -> Path:
         """The window of the Studio script makes this file to stop a job."""
         return self.inbox / f"{job}.cancel"

@@ -14,7 +14,7 @@ from pathlib import Path
 import av
 from filelock import FileLock, Timeout
 
-from dubkit.digest import file_digest
+from dubkit.digest import file_digest, value_digest
 from dubkit.errors import Cancelled, DubkitError, StorageError
 from dubkit.nle import conform
 from dubkit.nle.dub import DubResult, Order, dub_timeline
@@ -87,6 +87,9 @@ class Worker:
                 self.mailbox.cancel_file(request.job).unlink(missing_ok=True)
         for ack in self.mailbox.acks.glob("*.otio"):
             log.info("placed: %s", ack.stem)
+            job, _, state = ack.stem.partition(".")
+            if state in ("ok", "already"):  # after an undo it must be asked for: the dialogue may be another by then
+                self.mailbox.forget(job)
             ack.unlink(missing_ok=True)
         return worked
 
@@ -98,6 +101,8 @@ class Worker:
     def forget_other_settings(self) -> None:
         """A finished dub made with other settings must not be placed by a script that finds it."""
         path, now = self.mailbox.folder / "served.json", self.settings.digest()
+        if self.dubber.flags:
+            now += value_digest({key: str(value) for key, value in self.dubber.flags.items()})
         before = path.read_text("utf-8") if path.is_file() else ""
         if before != now:
             for finished in self.mailbox.outbox.glob("timeline-*.lua"):

@@ -223,6 +223,19 @@ def test_undo_keeps_what_the_editor_put_on_our_track(films, tmp_path):
     assert any("did not place; it stays" in line for line in said)
 
 
+def test_after_an_undo_another_take_is_dubbed_and_the_earlier_dub_is_not_placed(films, tmp_path):
+    def dub() -> set[str]:
+        assert any("placed 18 clips" in line for line in desk.run())
+        return {track.name for track in desk.world.timeline.tracks if track.name.startswith("Dubkit")}
+
+    desk = desk_at("25", films, tmp_path)
+    earlier = dub()
+    desk.worker.step()  # it is told that the dub was placed
+    desk.run("Dubkit Undo.lua")
+    desk.world.timeline.of_kind("audio")[1].items[0].source = 5
+    assert dub() != earlier
+
+
 def test_a_newer_dub_switches_the_earlier_off(films, tmp_path):
     desk = desk_at("25", films, tmp_path)
     before = copy.deepcopy(desk.world.dump())

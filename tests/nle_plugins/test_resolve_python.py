@@ -128,6 +128,7 @@ def test_python_places_what_lua_places(film, tmp_path):
     again = Widgets(python, [start(), wait, wait, wait])
     run_menu(python, again)
     assert again.shown[-1] == "already placed; nothing was changed"
+    assert not list(python.mailbox.outbox.glob("timeline-*.lua")), "after an undo it is asked for again"
     said = resolve_plugin.undo(python.mailbox.folder, python.world.resolve)
     assert said == ["everything that dubkit placed on this timeline is gone"]
     assert python.world.dump() == before

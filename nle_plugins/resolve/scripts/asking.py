@@ -6,6 +6,7 @@ Like ``placing`` this runs inside Resolve's own Python and imports nothing but t
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import re
@@ -87,6 +88,9 @@ class Job:
             s.say("already placed; nothing was changed")
         else:
             s.say(f"placed {len(plan['clips'])} clips. {plan['note']}")
+        # The copy for a script that has given up waiting: after an undo the dialogue may be another.
+        with contextlib.suppress(OSError):
+            os.remove(os.path.join(self.mailbox, "outbox", f"timeline-{safe(s.uid)}.lua"))
         return True
 
     def cancel(self):
