@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from dubkit.batch.ledger import Ledger, batch_folder
 from dubkit.batch.status import UnitStatus, titles
@@ -136,7 +137,7 @@ def _cell(key: str, row: dict[str, Any], folder: Path) -> str:
 
 def _link(path: str, text: str, folder: Path) -> str:
     try:
-        target = os.path.relpath(path, folder).replace(os.sep, "/")
+        target = quote(os.path.relpath(path, folder).replace(os.sep, "/"))
     except ValueError:  # another drive
         target = Path(path).as_uri()
     return f'<a href="{escape(target, quote=True)}">{escape(text)}</a>'

@@ -33,6 +33,14 @@ def facts(task):
     }.get(task.step, {})
 
 
+def test_links_lead_to_films_whatever_they_are_called(ledger, tmp_path):
+    ledger.plan([Unit("a", language) for language in (SOURCE, "es")])
+    film = tmp_path / "c.batch" / "Ep #1 100%? ñ.mp4"
+    run(ledger, lambda task: facts(task) | ({"film": str(film)} if task.step == "render" else {}))
+    _, page = write_batch_report(tmp_path / "c.toml", ledger)
+    assert '<a href="Ep%20%231%20100%25%3F%20%C3%B1.mp4">Ep #1 100%? ñ.mp4</a>' in page.read_text("utf-8")
+
+
 def test_the_report_has_a_row_for_every_dub(ledger, tmp_path):
     ledger.plan([Unit(title, language) for title in ("a <b>", "bad") for language in (SOURCE, "es", "fr")])
     task = ledger.take(["prepare"])
