@@ -27,7 +27,10 @@ class CommandVoice:
     languages = None
 
     def __init__(self, voice: str, timeout: float = 60.0):
-        self.arguments = shlex.split(voice, posix=sys.platform != "win32")
+        try:
+            self.arguments = _words(voice)
+        except ValueError as error:
+            raise SettingsError(f"the voice 'command/{voice}' is no command line: {error}") from error
         if not self.arguments:
             raise SettingsError("the voice 'command' needs a program: command/mytts --lang {language} --out {wav}")
         self.name, self.timeout = f"command/{voice}", timeout
@@ -48,6 +51,15 @@ class CommandVoice:
                     raise InputError(f"the voice command {self.arguments[0]} ended well but wrote no file at {{wav}}")
                 out = wav.read_bytes()
         return decode(out, f"the voice command {self.arguments[0]}")
+
+
+def _words(text: str) -> list[str]:
+    """Words as the system's shell parts them. On Windows a backslash parts folders, and only double quotes keep spaces."""
+    if sys.platform != "win32":
+        return shlex.split(text)
+    words = shlex.shlex(text, posix=True, punctuation_chars=False)
+    words.whitespace_split, words.commenters, words.escape, words.quotes = True, "", "", '"'
+    return list(words)
 
 
 def _fill(argument: str, values: dict[str, str]) -> str:

@@ -147,6 +147,14 @@ def test_a_command_gets_the_text_by_any_of_its_ways_and_gives_wav(tmp_path: Path
         assert (len(audio), rate) == (16_000, 16_000) and np.abs(audio).max() == pytest.approx(0.25, abs=0.01)
 
 
+def test_a_command_on_windows_keeps_its_backslashes_and_loses_its_quotes(monkeypatch) -> None:
+    monkeypatch.setattr("sys.platform", "win32")
+    voice = CommandVoice(r""""C:\Program Files\tts.exe" --voice "Anna's #2" --out {wav}""")
+    assert voice.arguments == [r"C:\Program Files\tts.exe", "--voice", "Anna's #2", "--out", "{wav}"]
+    with pytest.raises(SettingsError, match="no command line: No closing quotation"):
+        CommandVoice('"mytts')
+
+
 def test_a_command_may_write_its_wav_to_standard_output(tmp_path: Path) -> None:
     code = "import sys,shutil;shutil.copyfileobj(open(sys.argv[1],'rb'),sys.stdout.buffer)"
     soundfile.write(tmp_path / "in.wav", np.full(800, 0.5), 8000)
