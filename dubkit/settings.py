@@ -207,7 +207,9 @@ class RenderSettings(Section):
     quality: int | None = Field(
         None, ge=0, le=63, description="CRF (h264, h265) or qscale (prores); none: a good default"
     )
-    speed: str = Field("veryfast", description="x264/x265 preset")
+    speed: Literal[
+        "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"
+    ] = Field("veryfast", description="x264/x265 preset")
     audio_codec: Literal["aac", "pcm", "flac", "alac", "opus"] = "aac"
     audio_bitrate: int = Field(256, ge=64, description="kbit/s for a stereo track, lossy codecs")
     dub_track: Literal["replace", "add"] = Field("replace", description="dub instead of, or beside, the original sound")

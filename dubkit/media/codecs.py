@@ -140,6 +140,8 @@ def check_output(output: Path, settings: RenderSettings, video: VideoStream | No
             f"sound as {settings.audio_codec} does not go into {suffix}; choose {', '.join(fitting)}, or name the output "
             f"{' or '.join(AUDIO_CONTAINERS[settings.audio_codec])}"
         )
+    if settings.codec in ("h264", "h265"):
+        _crf(settings, 0)
     if video and (video.width < codec.min_size[0] or video.height < codec.min_size[1]):
         raise SettingsError(
             f"{settings.codec} needs pictures of at least {codec.min_size[0]}x{codec.min_size[1]}, "

@@ -63,8 +63,10 @@ class Pipeline:
         """
         languages = self._languages(languages)
         wanted = self._wanted(until)
-        self.project.check_files(languages if any(stage.per_language for stage in wanted) else ())
-        check_outputs(self.project, self.settings)
+        dubbing = any(stage.per_language for stage in wanted)
+        self.project.check_files(languages if dubbing else ())
+        if dubbing:
+            check_outputs(self.project, self.settings)
         for stage in wanted:  # weights that are missing or do not fit are told now, not after an hour of work
             stage.weights(self.settings)
         with self.store.lock(None, wait):

@@ -32,13 +32,17 @@ def output_path(project: ProjectFile, settings: Settings, language: str) -> Path
 
 
 def check_outputs(project: ProjectFile, settings: Settings) -> None:
-    """Raises ProjectError where a dub would be written over a file that the project reads, or over another language's dub."""
+    """Raises ProjectError where a dub would be written over a file that the project reads, or over another language's dub,
+    and SettingsError where its container cannot hold what the settings ask for: before any work, not after hours."""
+    from dubkit.media.codecs import check_output
+
     read = {"source.film": project.film}
     for language in project.project.target:
         read |= {f"target.{language}.{key}": path for key, path in target_files(project, settings, language).items()}
     made: dict[str, str] = {}  # path in lower case, since not every disk tells cases apart → language
     for language in project.project.target:
         path = output_path(project, settings, language)
+        check_output(path, settings.render)
         over = [key for key, other in read.items() if path.exists() and other.exists() and path.samefile(other)]
         if (first := made.setdefault(str(path).casefold(), language)) != language:
             over.append(f"the film of '{first}'")

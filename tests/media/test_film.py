@@ -265,7 +265,7 @@ def test_a_piece_appears_only_when_it_is_whole(tmp_path):
         writer.write(next(iter(reader.read())))
     with (
         pytest.raises(ProcessError, match="libx264|preset"),
-        FrameWriter(path, media.video, RenderSettings(speed="no-such")) as writer,
+        FrameWriter(path, media.video, RenderSettings().model_copy(update={"speed": "no-such"})) as writer,
         FrameReader(media) as reader,
     ):
         for frame in reader.read():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dubkit.errors import ProjectError
+from dubkit.errors import ProjectError, SettingsError
 from dubkit.project import layers, schema
 from dubkit.project.pipeline import Pipeline
 
@@ -39,6 +39,26 @@ def test_a_dub_is_never_written_over_what_is_read_or_another_dub(tmp_path, more,
     with pytest.raises(ProjectError, match=f"would be written over {over}"):
         pipeline(tmp_path, more).bring("render", "es")
     assert not (tmp_path / "film.dubkit").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("[settings.render]\naudio_codec = 'pcm'", "sound as pcm does not go into .mp4"),
+        ("[settings.render]\nquality = 60", "CRF of 0 to 51"),
+        ("output = 'dub.mxf'", "must end in one of"),
+        ("output = 'dub.mp4'\n[settings.render]\ncodec = 'prores'", "prores does not go into .mp4"),
+    ],
+)
+def test_a_film_that_could_not_be_written_is_refused_before_any_work(tmp_path, more, words):
+    with pytest.raises(SettingsError, match=words):
+        pipeline(tmp_path, more).run()
+    assert not (tmp_path / "film.dubkit").exists()
+
+
+def test_a_preset_of_the_encoder_that_does_not_exist_is_named():
+    with pytest.raises(SettingsError, match="render.speed = 'fasst'.*'veryfast'"):
+        layers.merged(None, flags={"render.speed": "fasst"})
 
 
 def test_a_dub_is_never_written_over_the_film_by_a_link(tmp_path):
