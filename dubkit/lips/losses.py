@@ -65,7 +65,9 @@ def sync_choice(expert: SyncExpert, made: Tensor, voices: Tensor, frames: int, t
     mouths = mouth_stack(made.unflatten(0, (-1, frames)).transpose(1, 2))
     with torch.no_grad():
         heard = expert.voice(voices.flatten(0, 1)).unflatten(0, voices.shape[:2]).float()
-    scores = torch.einsum("bd,bkd->bk", expert.mouth(mouths).float(), heard) * temperature
+    seen = expert.mouth(mouths).float()
+    with torch.autocast(made.device.type, enabled=False):  # which would round the cosines to 8 bits
+        scores = torch.einsum("bd,bkd->bk", seen, heard) * temperature
     return F.cross_entropy(scores, torch.zeros(len(scores), dtype=torch.long, device=scores.device))
 
 

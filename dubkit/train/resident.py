@@ -48,7 +48,9 @@ class ResidentFaces(TalkingFaces):
         vars(self).update(vars(data))
         self.device = device
         self._first = np.cumsum([0, *(len(faces) for faces in data.faces)])
-        self._stored = torch.cat([torch.from_numpy(np.array(faces)).to(device) for faces in data.faces])
+        self._stored = torch.empty((int(self._first[-1]), STORED, STORED, 3), dtype=torch.uint8, device=device)
+        for first, faces in zip(self._first, data.faces, strict=False):  # a shard at a time: never all of them twice
+            self._stored[first : first + len(faces)] = torch.from_numpy(np.array(faces))
         before = (np.pad(mel, ((0, 0), (_PADDING, 0)), mode="reflect") for mel in data.mels)
         padded = [np.pad(mel, ((0, 0), (0, _PADDING)), constant_values=SILENCE) for mel in before]
         self._mel_first = np.cumsum([0, *(mel.shape[1] for mel in padded)]) + _PADDING
@@ -82,7 +84,7 @@ class ResidentFaces(TalkingFaces):
         return (found + self._up(louder)[:, None, None, None]).clamp(-4, 4)
 
     def _up(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array).to(self.device, non_blocking=True)
+        return torch.from_numpy(array).to(self.device)
 
 
 def _free(device: str) -> int:

@@ -48,8 +48,12 @@ class Compute:
             raise SettingsError(f"training has the precisions fp32 and bf16, got '{self.precision}'")
         if self.accumulate < 1:
             raise SettingsError(f"at least one batch makes a step, got accumulate = {self.accumulate}")
-        if self.device.startswith("cuda") and not torch.cuda.is_available():
-            raise SettingsError(f"device '{self.device}': this machine or this torch has no CUDA; use cpu")
+        kind, _, card = self.device.partition(":")
+        if kind not in ("cpu", "cuda") or not (card or "0").isdigit():
+            raise SettingsError(f"training runs on cpu, cuda or cuda:1, got '{self.device}'")
+        if kind == "cuda" and int(card or 0) >= torch.cuda.device_count():
+            raise SettingsError(f"device '{self.device}': this machine or this torch has {torch.cuda.device_count()} CUDA "
+                                "devices; use cpu")  # fmt: skip
 
     def autocast(self) -> torch.autocast:
         """The context in which networks (never losses) are run."""
@@ -113,8 +117,8 @@ class Run:
         for name, part in self.parts.items():
             part.load_state_dict(saved["parts"][name])
         torch.set_rng_state(saved["torch_rng"])
-        if torch.cuda.is_available() and "cuda_rng" in saved:
-            torch.cuda.set_rng_state(saved["cuda_rng"])
+        for card, rng in enumerate(saved.get("cuda_rng", [])[: torch.cuda.device_count()]):
+            torch.cuda.set_rng_state(rng, card)
         self.rng.bit_generator.state = json.loads(saved["numpy_rng"])
         self.seconds_before = saved["seconds"]
         self._forget_metrics_from(saved["step"])
@@ -131,7 +135,7 @@ class Run:
             "seconds": self.seconds,
         }
         if torch.cuda.is_available():
-            state["cuda_rng"] = torch.cuda.get_rng_state()
+            state["cuda_rng"] = torch.cuda.get_rng_state_all()
         with replacing(self.folder / CHECKPOINT) as partial:
             torch.save(state, partial)
 

@@ -36,7 +36,8 @@ class QualityDiscriminator(nn.Module):
         x = pictures[:, :, pictures.shape[2] // 2 :]
         for stage in self.face_encoder_blocks:
             x = stage(x)
-        return self.binary_pred(x).flatten()
+        last, sigmoid = self.binary_pred
+        return sigmoid(last(x).float()).flatten()  # in bf16 0.999 is 1, of which cross-entropy has no gradient
 
 
 class PairDiscriminator(nn.Module):

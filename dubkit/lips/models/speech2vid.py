@@ -51,4 +51,5 @@ class Speech2Vid(nn.Module):
         x = torch.cat((self.audio_encoder(mel), skips.pop()), dim=1)
         for stage in self.decoder:
             x = torch.cat((stage(x), skips.pop()), dim=1)
-        return self.output(x)
+        last, sigmoid = self.output
+        return sigmoid(last(x).float())  # under autocast: as Wav2Lip's

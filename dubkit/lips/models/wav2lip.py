@@ -139,7 +139,8 @@ class Wav2Lip(nn.Module):
         x = self.audio_encoder(mel)
         for stage in self.face_decoder_blocks:
             x = torch.cat((stage(x), skips.pop()), dim=1)
-        painted = self.output_block(x)
+        hidden, last, sigmoid = self.output_block
+        painted = sigmoid(last(hidden(x)).float())  # under autocast: bf16 has too few levels for a picture
         if not self.config.composite:
             return painted
         colour, mask = painted[:, :3], painted[:, 3:]
