@@ -19,7 +19,9 @@ from dubkit.media.mux import mux
 from dubkit.media.probe import probe
 from dubkit.media.reader import FrameReader
 from dubkit.media.writer import FrameWriter
+from dubkit.project.store import Store
 from dubkit.settings import RenderSettings
+from dubkit.types import StageRecord
 from tests.media.recipes import make_film
 
 
@@ -58,6 +60,13 @@ def test_a_full_disk(small_disk, tmp_path):
         long = replace(media, video=replace(media.video, num_frames=40))
         mux([tmp_path / "piece.nut"], long, [], small_disk / "out.mkv", RenderSettings(codec="ffv1"))
     assert list(small_disk.iterdir()) == []
+
+
+def test_a_project_on_a_full_disk_is_held_and_says_what_cannot_be_written(small_disk):
+    (small_disk / "rest").write_bytes(bytes(256 * 1024 - 1))
+    store = Store(small_disk / "film.dubkit")
+    with store.lock("es"), pytest.raises(StorageError, match="record.json: the disk is full"):
+        store.finish(StageRecord("voice", "done", {}, {}, "1", {"a": "b" * 10_000}), "es")
 
 
 def test_a_full_disk_as_ffmpeg_tells_it(tmp_path):

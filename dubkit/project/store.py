@@ -6,6 +6,7 @@ written atomically and ``record.json`` last, so a folder with a record is whole.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,7 +89,8 @@ class Store:
         except OSError as error:
             raise storage_error(folder / name, error) from error
         try:
-            holder.write_text(str(os.getpid()))
+            with contextlib.suppress(OSError):  # on a full disk the work itself will say so, by name
+                holder.write_text(str(os.getpid()))
             yield
         finally:
             holder.unlink(missing_ok=True)
