@@ -68,7 +68,7 @@ class SpeechSettings(Section):
     )
     vad: bool = Field(True, description="turns in which no voice is heard get no text (guards against invented words)")
     batch_size: int = Field(8, ge=1, description="turns transcribed at once")
-    device: str = Field("auto", description="auto | cpu | cuda")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where it is there, else the CPU")
     line_length: int = Field(42, ge=10, description="subtitles: characters in a line")
     max_lines: int = Field(2, ge=1, description="subtitles: lines on screen at once")
     reading_speed: float = Field(17.0, gt=0, description="subtitles: characters a second that can be read (17 to 20)")

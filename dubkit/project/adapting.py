@@ -53,8 +53,9 @@ def make_adapted(work: Work) -> list[Path]:
     if wanted != "off":
         from dubkit.lips.wav2lip import choose_device  # brings torch
 
-        device = choose_device(work.settings.lips.device).type
-        if wanted == "auto" and device != "cuda":
+        chosen = choose_device(work.settings.lips.device)
+        device = str(chosen) if chosen.type == "cuda" else "cpu"
+        if wanted == "auto" and device == "cpu":
             work.say(
                 "lips.adapt = auto adapts on a GPU only, and there is none here; on would, a minute or more an actor"
             )
@@ -65,7 +66,7 @@ def make_adapted(work: Work) -> list[Path]:
         with FrameReader(work.media()) as reader:
             characters = work.characters()
             for number, character in enumerate(characters):
-                tried.append(_try(work, character, tracks, reader, "cuda" if device == "cuda" else "cpu"))
+                tried.append(_try(work, character, tracks, reader, device))
                 work.say(f"{character.name}: {tried[-1].reason}")
                 work.progress(number + 1, len(characters))
     kept = [work.folder / one.weights for one in tried if one.weights]
@@ -102,7 +103,7 @@ def _try(work: Work, character: Character, tracks: Mapping[str, FaceTrack], read
 
     settings = work.settings.lips
     places = list(_places(work, character, tracks))
-    layers = "all" if device == "cuda" else "last"
+    layers = "last" if device == "cpu" else "all"
     key = value_digest({
         "code": CODE, "film": work.media().digest, "weights": weights_digest(settings.weights), "layers": layers,
         "expert": file_digest(BUNDLED_EXPERT), "places": [(track.id, f.start, f.stop) for track, f in places],

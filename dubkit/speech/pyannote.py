@@ -54,8 +54,13 @@ class Pyannote:
         sound = Sound(audio)
         if sound.duration < SHORTEST:
             return Diarization((), ())
+        has_cuda = torch.cuda.is_available()
+        if settings.device == "cuda" and not has_cuda:
+            raise EngineUnavailable(
+                "pyannote on cuda", "this machine or this torch has no cuda", "--set speech.device=cpu"
+            )
         pipeline = self.load(settings)
-        if settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available()):
+        if settings.device != "cpu" and has_cuda:
             pipeline.to(torch.device("cuda"))
         keep_answers(pipeline, pieces)
         file = {"waveform": torch.from_numpy(sound.read())[None], "sample_rate": RATE, "uri": audio.stem}

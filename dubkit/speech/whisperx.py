@@ -9,6 +9,7 @@ with the film: only the turns of one batch are read from disk at a time.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import islice
@@ -54,12 +55,14 @@ class WhisperX:
         device = _device(settings.device)
         model = load_model(settings.whisper_model, language, device)
         sound = Sound(audio)
-        language = language or detect_language(model, sound, turns)
+        with _cuda_libraries():
+            language = language or detect_language(model, sound, turns)
         aligner = Aligner(language, device) if settings.align == "wav2vec2" else None
         words: list[list[Word]] = [[] for _ in turns]
         texts = [""] * len(turns)
         for number, batch in enumerate(_batches(_clips(sound, turns, settings.vad), settings.batch_size)):
-            heard = pieces(f"batch {number}", lambda batch=batch: self._hear(model, batch, language, aligner))
+            with _cuda_libraries():
+                heard = pieces(f"batch {number}", lambda batch=batch: self._hear(model, batch, language, aligner))
             for turn, text, said in heard:
                 texts[turn] = f"{texts[turn]} {text}".strip()
                 words[turn] += [Word(Segment(start, end), word, sure) for start, end, word, sure in said]
@@ -106,6 +109,21 @@ def _device(name: str) -> str:
     import ctranslate2
 
     return "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+
+
+@contextmanager
+def _cuda_libraries() -> Iterator[None]:
+    """CTranslate2 looks for CUDA's libraries when the first sound is heard, and wants those of its own CUDA version."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "is not found or cannot be loaded" not in str(error):
+            raise
+        raise EngineUnavailable(
+            "whisperx on cuda", f"CTranslate2 says: {error}",
+            "install the CUDA libraries of that version (pip install nvidia-cublas-cu12 nvidia-cudnn-cu12, with their "
+            "folders on LD_LIBRARY_PATH), or --set speech.device=cpu",
+        ) from error  # fmt: skip
 
 
 def embedded_model() -> Path | None:

@@ -118,6 +118,24 @@ def test_what_helps_is_kept_and_not_tried_twice(tmp_path, opened, monkeypatch):
     assert asked == ["a", "a", "b"] and (tmp_path / "adapt.json").read_bytes() == before
 
 
+@pytest.mark.parametrize(("chosen", "ran"), [("cuda:1", "cuda:1"), ("mps", "cpu"), ("cpu", "cpu")])
+def test_it_runs_on_the_card_of_the_lips(tmp_path, opened, monkeypatch, chosen, ran):
+    import torch
+
+    import dubkit.lips.wav2lip as wav2lip
+
+    monkeypatch.setattr(wav2lip, "choose_device", lambda name: torch.device(chosen))
+    asked = []
+
+    def nothing(work, character, tracks, reader, device):
+        asked.append(device)
+        return Tried(character.name, character.track_ids, False, "")
+
+    monkeypatch.setattr(adapting, "_try", nothing)
+    make_adapted(FakeWork(tmp_path, "on"))
+    assert asked == [ran, ran]
+
+
 def test_the_lips_take_a_character_s_own_weights_and_job_ids(tmp_path, opened, monkeypatch):
     from dubkit.lips import engine, jobs
     from dubkit.project import dubbing

@@ -169,3 +169,40 @@ def test_files_that_are_no_sound(tmp_path):
     for name in ("a.wav", "gone.wav"):
         with pytest.raises(MediaError, match="cannot be read as sound"):
             Sound(tmp_path / name)
+
+
+def test_a_gpu_that_is_not_there_is_said_before_a_model_is_loaded(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    from dubkit.speech.pyannote import Pyannote
+
+    soundfile.write(tmp_path / "a.wav", np.zeros(16_000, np.float32), 16_000)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(EngineUnavailable, match="no cuda.*speech.device=cpu"):
+        Pyannote().diarize(tmp_path / "a.wav", SpeechSettings(device="cuda"), lambda *_: None, pieces=None)
+    with pytest.raises(ValueError, match="device"):
+        SpeechSettings(device="cuda:1")  # CTranslate2 and pyannote would each take it for something else
+
+
+def test_cuda_libraries_that_are_not_there_are_named(tmp_path, monkeypatch):
+    from dubkit.speech import whisperx
+
+    def hear(*_):
+        raise RuntimeError(message)
+
+    soundfile.write(tmp_path / "a.wav", np.zeros(16_000 * 7, np.float32), 16_000)
+    monkeypatch.setattr(whisperx, "load_model", lambda *_: None)
+    monkeypatch.setattr(whisperx.WhisperX, "_hear", hear)
+    asked = (
+        tmp_path / "a.wav",
+        TURNS,
+        SpeechSettings(device="cuda", vad=False),
+        "en",
+        lambda *_: None,
+        lambda _, make: make(),
+    )
+    message = "Library libcublas.so.12 is not found or cannot be loaded"
+    with pytest.raises(EngineUnavailable, match="libcublas.so.12.*speech.device=cpu"):
+        whisperx.WhisperX().transcribe(*asked)
+    message = "shapes differ"
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        whisperx.WhisperX().transcribe(*asked)
