@@ -171,11 +171,11 @@ class LipsSettings(Section):
 
     engine: str = Field("wav2lip", description="wav2lip (PyTorch) | openvino (faster on CPUs, also int8)")
     weights: str = Field("auto", description="name in the registry, or a path; auto: the best one present")
-    device: str = Field("auto", description="auto | cpu | cuda | mps")
+    device: str = Field("auto", description="auto | cpu | cuda | cuda:1 | mps")
     precision: str = Field(
         "auto", description="auto | fp32 | bf16 | fp16 | int8 (engine openvino, weights by models quantize)"
     )
-    batch_size: int | None = Field(None, ge=1, description="faces painted at once; none: 8 on a CPU, 64 on a GPU")
+    batch_size: int | None = Field(None, ge=1, description="faces painted at once; none: 6 on a CPU, 64 on a GPU")
     crossfade: int = Field(4, ge=0, le=12, description="frames over which a job fades in and out")
     feather: float = Field(0.12, ge=0, le=0.5, description="width of the mask's soft edge, share of the face's height")
     match_color: bool = True
