@@ -9,6 +9,7 @@ them and flicker from frame to frame: look at a strip before you deliver. Their 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -20,10 +21,12 @@ from dubkit.weights import describe
 
 EDGE = 192  # of the crops: twice the generator's; a job of 500 frames holds 160 MB of them
 FIDELITY = 0.8  # CodeFormer: 1 keeps the face, 0 trusts the network
+_CPU, _ON_GPU = "CPUExecutionProvider", {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
 
 
 class Restored:
-    """The ``Generator`` of ``base.py``: another one, then the restorer at ``path``. Raises EngineUnavailable, WeightsError."""
+    """The ``Generator`` of ``base.py``: another one, then the restorer at ``path``, on the same device where this ONNX Runtime
+    knows it; ``about`` says so. Raises EngineUnavailable, WeightsError."""
 
     def __init__(self, inner: Generator, path: Path):
         try:
@@ -36,8 +39,10 @@ class Restored:
             raise WeightsError(
                 f"there is no face restorer at {path}; give an ONNX file in lips.restorer, or leave it empty"
             )
+        device = str(inner.about.get("device", "cpu"))
+        asked = providers(device, onnxruntime.get_available_providers())
         try:
-            self._network = onnxruntime.InferenceSession(str(path), providers=onnxruntime.get_available_providers())
+            self._network = onnxruntime.InferenceSession(str(path), providers=asked)
         except Exception as error:  # ONNX Runtime's errors have no class in common
             raise WeightsError(f"{path.name} is not a network that ONNX Runtime can run: {str(error)[:150]}") from error
         pictures = [given for given in self._network.get_inputs() if len(given.shape) == 4]
@@ -58,6 +63,8 @@ class Restored:
         facts = describe(path)
         self.about = {**inner.about, "restorer": facts["name"], "restorer_digest": facts["digest"],
                       "restorer_licence": facts["licence"]}  # fmt: skip
+        if device != "cpu":
+            self.about["restorer_runs_on"] = self._network.get_providers()[0]
 
     def generate(self, windows: np.ndarray, crops: np.ndarray, references: np.ndarray) -> np.ndarray:
         small = _resized(crops, self.inner.size)
@@ -79,6 +86,16 @@ class Restored:
             raise WeightsError(f"the face restorer turned {given.shape} into {out.shape}; expected the same shape")
         picture = (np.clip(out[0].transpose(1, 2, 0), -1, 1) + 1) * 127.5
         return np.rint(cv2.resize(picture, face.shape[:2], interpolation=cv2.INTER_AREA)).astype(np.uint8)
+
+
+def providers(device: str, there: Sequence[str]) -> list[str | tuple[str, dict[str, int]]]:
+    """Which of ONNX Runtime's providers that are ``there`` to try, best first, beside a generator on ``device``. Never TensorRT,
+    which takes minutes to build what it runs."""
+    kind, _, card = device.partition(":")
+    own = _ON_GPU.get(kind)
+    if own not in there:
+        return [_CPU]
+    return [(own, {"device_id": int(card or 0)} if kind == "cuda" else {}), _CPU]
 
 
 def _resized(faces: np.ndarray, size: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from lips_film import MemoryFilm, job, run
 from lips_painters import ColourPainter
 
 from dubkit.errors import WeightsError
-from dubkit.lips.restore import EDGE, Restored
+from dubkit.lips.restore import EDGE, Restored, providers
 
 pytest.importorskip("onnxruntime")
 
@@ -53,6 +53,17 @@ def test_a_network_with_a_fidelity_gets_one(tmp_path):
         np.zeros((1, 1, 80, 16), np.float32), crops, crops
     )
     assert np.abs(made[0, -10:].astype(int) - 80).max() <= 2
+
+
+def test_it_runs_beside_its_generator_and_says_where(tmp_path):
+    there = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CoreMLExecutionProvider", "CPUExecutionProvider"]
+    assert providers("cpu", there) == providers("cuda", ["CPUExecutionProvider"]) == ["CPUExecutionProvider"]
+    assert providers("cuda:1", there) == [("CUDAExecutionProvider", {"device_id": 1}), "CPUExecutionProvider"]
+    assert providers("mps", there)[0][0] == "CoreMLExecutionProvider"
+    path, paint = exported(tmp_path / "darker.onnx", Darker(), torch.zeros(1, 3, 64, 64)), ColourPainter()
+    assert "restorer_runs_on" not in Restored(paint, path).about
+    paint.about["device"] = "cuda"  # for which this machine's ONNX Runtime may not be made
+    assert Restored(paint, path).about["restorer_runs_on"] in ("CPUExecutionProvider", "CUDAExecutionProvider")
 
 
 def test_wrong_files_are_named(tmp_path):
