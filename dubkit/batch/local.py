@@ -132,6 +132,7 @@ def _environment(gpu: str | None, threads: int, has_gpus: bool) -> Iterator[None
     change = {"OMP_NUM_THREADS": str(threads)}
     if has_gpus:
         change["CUDA_VISIBLE_DEVICES"] = gpu or ""
+        change["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as nvidia-smi numbers them; CUDA itself begins with the fastest
     before = {key: os.environ.get(key) for key in change}
     os.environ.update(change)
     try:

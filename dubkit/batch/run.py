@@ -182,8 +182,9 @@ class _Run:
         section, _, key = STEPS[NUMBER[task.step]].device.partition(".")
         if section and not need.gpu_gib:
             settings, _ = layers.merged(self._prepared[task.title].file)
-            if getattr(getattr(settings, section), key) == "cuda":
-                return f"{section}.{key} is 'cuda' and it gets no GPU"
+            wanted = getattr(getattr(settings, section), key)
+            if wanted.startswith("cuda"):
+                return f"{section}.{key} is '{wanted}' and it gets no GPU"
         return None
 
     def _settle(self, result: Result) -> None:

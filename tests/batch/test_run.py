@@ -158,7 +158,11 @@ def test_a_gpu_that_is_not_there_is_said_before_a_wait(catalogue, tmp_path, monk
     monkeypatch.setattr("dubkit.batch.local.gpu_memory", lambda: {})
     path = tmp_path / "c.toml"
     text = 'schema = "dubkit.catalogue/1"\n{}\n[[title]]\ntitle = "a"\nfilm = "a.mp4"\ntarget.es.dialogue = "a.flac"\n'
-    for change, step in (("resources.lips.gpu_gib = 8", "lips"), ('settings.speech.device = "cuda"', "speech")):
+    for change, step in (
+        ("resources.lips.gpu_gib = 8", "lips"),
+        ('settings.speech.device = "cuda"', "speech"),
+        ('settings.lips.device = "cuda:1"', "adapt"),
+    ):
         path.write_text(text.format(change))
         failed = run(path, 1).failed[0]
         assert failed.step == step

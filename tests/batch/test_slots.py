@@ -1,6 +1,9 @@
 """Cores and cards are never given away twice, and never left idle while something fits."""
 
+import os
+
 from dubkit.batch.graph import Need
+from dubkit.batch.local import _environment
 from dubkit.batch.slots import Slots
 
 
@@ -35,3 +38,10 @@ def test_what_can_never_fit_is_said():
     assert "there is none" in Slots(1, 1).refuses(Need(1, 2.0))
     assert "largest has 8 GiB" in Slots(1, 1, {"0": 8.0}).refuses(Need(1, 9.0))
     assert Slots(1, 1, {"0": 8.0}).refuses(Need(64, 8.0)) is None
+
+
+def test_a_worker_sees_the_card_that_was_counted(monkeypatch):
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    with _environment("1", 2, has_gpus=True):
+        assert (os.environ["CUDA_VISIBLE_DEVICES"], os.environ["CUDA_DEVICE_ORDER"]) == ("1", "PCI_BUS_ID")
+    assert "CUDA_DEVICE_ORDER" not in os.environ
