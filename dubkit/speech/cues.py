@@ -102,9 +102,10 @@ def _parse_subtitles(text: str, name: str) -> list[Cue]:
 
 
 def _parse_sheet(text: str, name: str) -> list[Cue]:
-    first = text.split("\n", 1)[0]
-    delimiter = max("\t;,", key=first.count)  # spreadsheets write ';' where ',' is the decimal sign
-    rows = csv.DictReader(io.StringIO(text), delimiter=delimiter)
+    lines = io.StringIO(text, newline=None)  # also those of Excel's "CSV (Macintosh)", which end with a carriage return
+    delimiter = max("\t;,", key=lines.readline().count)  # spreadsheets write ';' where ',' is the decimal sign
+    lines.seek(0)
+    rows = csv.DictReader(lines, delimiter=delimiter)
     columns = {(column or "").strip().lower(): column for column in rows.fieldnames or ()}
     missing = [column for column in ("start", "end") if column not in columns]
     if missing or not {"target", "source"} & set(columns):

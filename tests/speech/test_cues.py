@@ -70,10 +70,11 @@ def test_a_colon_alone_makes_no_speaker():
     assert cues.parse(text, ".srt")[0].text == "Nota: llega tarde."
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_sheets_as_spreadsheets_write_them(delimiter):
+def test_sheets_as_spreadsheets_write_them(delimiter, end):
     rows = ["line,speaker,start,end,source,target", "t0001,A,1.5,2.5,Hello,Hola", "t0002,B,3,4,Bye,"]
-    text = "\r\n".join(row.replace(",", delimiter) for row in rows)
+    text = end.join(row.replace(",", delimiter) for row in rows)
     if delimiter == ";":
         text = text.replace("1.5", "1,5")
     found = cues.parse(text, ".csv")
