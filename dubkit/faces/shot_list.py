@@ -25,7 +25,7 @@ def load_shots(path: str | Path, media: Media) -> tuple[Shot, ...]:
         raise InputError(f"the shot list '{path}' cannot be read: {error}") from error
     try:
         starts = parse(text, media)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
         raise InputError(f"the shot list '{path}' does not say where shots begin: {error!r}") from error
     return shots_from_starts(starts, media.video.num_frames)
 

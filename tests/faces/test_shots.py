@@ -132,6 +132,7 @@ def test_an_edl_counts_from_the_films_start_timecode(tmp_path):
         ("a.json", "[0, 500]", "0 to 199"),
         ("a.txt", "", "must end in"),
         ("a.json", "{}", "does not say"),
+        ("a.json", "[0, 1e999]", "does not say"),
         ("a.edl", "x", "does not say"),
         ("a.csv", "scene,begin\n1,2\n", "no column"),
         ("a.csv", "", "no column"),
