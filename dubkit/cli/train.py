@@ -227,12 +227,12 @@ def adapt(
     """Try adaptation on one person of the shards and print what it gave (films: `dubkit adapt`)."""
     from dubkit.lips.adapt import adapt
     from dubkit.lips.models.loading import BUNDLED_GENERATOR, load_generator
-    from dubkit.train.runs import use_threads
+    from dubkit.train.runs import Compute, use_threads
     from dubkit.train.tables import footage_of
 
     use_threads(threads)
     _, told = adapt(load_generator(model or BUNDLED_GENERATOR), _expert(expert), footage_of(shards, person, seconds),
-                    steps=steps, layers=layers, device=device)  # fmt: skip
+                    steps=steps, layers=layers, device=Compute(device).device)  # fmt: skip
     for field in fields(told):
         print(f"{field.name}: {getattr(told, field.name)}")
 

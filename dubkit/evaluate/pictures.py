@@ -169,7 +169,7 @@ def lpips(made: Iterable[np.ndarray], real: Iterable[np.ndarray], weights: Path 
     except ImportError as error:
         raise EngineUnavailable("lpips", f"the package '{error.name}' is missing", remedy) from error
     metric = LPIPS(net="alex", pnet_rand=True, verbose=False).eval()
-    layers = {k.removeprefix("features."): v for k, v in torch.load(weights, weights_only=True).items() if k.startswith("features.")}  # fmt: skip
+    layers = {k.removeprefix("features."): v for k, v in torch.load(weights, map_location="cpu", weights_only=True).items() if k.startswith("features.")}  # fmt: skip
     own = {key: layers[key.split(".", 1)[1]] for key in metric.net.state_dict()}  # slice1.0.weight is features.0.weight
     metric.net.load_state_dict(own)
     with torch.no_grad():
