@@ -13,6 +13,7 @@ import io
 import re
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import rtoml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -49,7 +50,7 @@ class Title(Table):
 
     @model_validator(mode="after")
     def _film_or_project(self) -> Title:
-        if not _NAME.fullmatch(self.title):
+        if not _NAME.fullmatch("".join(sign for sign in self.title if category(sign)[0] != "M")):  # vowels of Hindi
             raise ValueError(
                 f"the title '{self.title}' must be usable as a file name: letters, digits, space . ( ) - _"
             )

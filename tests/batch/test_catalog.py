@@ -110,6 +110,11 @@ def test_a_film_gives_its_name_to_its_dubs(film):
     assert catalogue.output_of(catalogue.title[0], "es") == "one.es"
 
 
+@pytest.mark.parametrize("title", ["शोले", "ฉลาดเกมส์โกง", "Cafe\u0301 2", "7 años (1)"])
+def test_titles_in_any_script(title):
+    assert parse_toml(TOML.replace('"two"', f'"{title}"')).title[1].title == title
+
+
 def test_csv_as_spreadsheets_write_it():
     text = 'title;film;language;stems;dialogue\r\none;"a ""b"".mp4";es;"ANA=a.wav; BEN=b.wav;";\r\none;;fr;;fr.wav;;\r\n;;;;\r\n'
     title = parse_csv(text).title[0]
