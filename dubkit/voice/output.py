@@ -24,6 +24,7 @@ NOBODY = "_nobody.flac"  # what a finished track says near no turn
 FULL_SCALE = -0.2  # dBFS: no stem clips
 CLOSE = 0.2  # LU: nearer than this to the target is done
 ATTEMPTS = 3  # the limiter takes loudness away; the next attempt gives it back
+_DEVICE = r"con|prn|aux|nul|com\d|lpt\d"  # no names for files on Windows, whatever comes after the dot
 MOST_TRIM = 12.0  # dB by which the dialogue is moved to reach the source's loudness
 
 Energies = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -181,6 +182,7 @@ def _file_names(speakers: list[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     for speaker in speakers:
         safe = re.sub(r"[^\w.-]+", "_", speaker).strip("._") or "speaker"
+        safe = f"_{safe}" if re.fullmatch(_DEVICE, safe.split(".")[0], re.IGNORECASE) else safe
         while f"{safe}.flac".lower() in (used.lower() for used in names.values()):
             safe += "_"
         names[speaker] = f"{safe}.flac"

@@ -8,7 +8,7 @@ import numpy as np
 import pyloudnorm
 import pytest
 
-from dubkit.voice import loudness
+from dubkit.voice import loudness, output
 from dubkit.voice.dub import DubSource
 from tests.voice.conftest import RATE, SmallFilm, babble, dub, original_of, quiet, read
 
@@ -38,6 +38,19 @@ def test_every_file_is_as_long_as_the_film_and_the_parts_add_up_to_the_mix(film:
     beside[2] += dialogue
     assert np.allclose(beside, mixed, atol=3e-7)
     assert not stems["ben"][: 3 * RATE].any() and not stems["ana"][4 * RATE : 6 * RATE].any()
+
+
+def test_stems_have_names_that_every_system_takes() -> None:
+    names = output._file_names(["Ana", "ANA", "a/b: ?", "Con", "nul.2", "..", "Zoë"])
+    assert list(names.values()) == [
+        "Ana.flac",
+        "ANA_.flac",
+        "a_b_.flac",
+        "_Con.flac",
+        "_nul.2.flac",
+        "speaker.flac",
+        "Zoë.flac",
+    ]
 
 
 @pytest.mark.parametrize("rate", [44_100, 96_000])
