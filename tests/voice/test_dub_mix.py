@@ -45,7 +45,7 @@ def test_stems_have_names_that_every_system_takes() -> None:
     assert list(names.values()) == [
         "Ana.flac",
         "ANA_.flac",
-        "a_b_.flac",
+        "a_b.flac",
         "_Con.flac",
         "_nul.2.flac",
         "speaker.flac",
