@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pysubs2
 
-from dubkit.errors import InputError
+from dubkit.errors import InputError, SpeechFileError
 from dubkit.nle.reel import Piece, Reel
 from dubkit.nle.sound import SAMPLE_RATE, read_sound, timeline_sound
 from dubkit.nle.timeline import Timeline, TimelineError
+from dubkit.speech.cues import decode
 from dubkit.timing import sample_at
 
 
@@ -92,8 +93,9 @@ def subtitles_for(reel: Reel, script: Script) -> tuple[pysubs2.SSAFile, list[tup
     A cue goes to the stretch that shows most of it. One that is shown nowhere is left out: its clip is not used.
     """
     try:
-        given = pysubs2.load(str(script.subtitles), encoding="utf-8")
-    except (OSError, UnicodeDecodeError, pysubs2.exceptions.Pysubs2Error) as error:
+        text, _ = decode(script.subtitles.read_bytes(), script.subtitles.name)
+        given = pysubs2.SSAFile.from_string(text)
+    except (OSError, ValueError, SpeechFileError, pysubs2.exceptions.Pysubs2Error) as error:
         raise InputError(f"cannot read the subtitles {script.subtitles}: {error}") from error
     moved, problems = pysubs2.SSAFile(), []
     for cue in given:

@@ -182,18 +182,20 @@ def test_dub_on_a_track_of_the_timeline(film, dialogue, tmp_path):
         plan_dub(timeline, Order("fr", Script(track="dub fr")))
 
 
-def test_subtitles_move_with_their_clips(film, tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_subtitles_move_with_their_clips(film, tmp_path, encoding):
     srt = tmp_path / "es.srt"
     # record seconds: clip one 0-0.417, gap, two 0.834-2.085, three 2.085-2.5
     srt.write_text(
-        "1\n00:00:00,900 --> 00:00:01,500\nhola\n\n2\n00:00:01,900 --> 00:00:02,200\ncruza\n\n3\n00:01:00,000 --> 00:01:01,000\nfuera\n"
+        "1\n00:00:00,900 --> 00:00:01,500\nmañana\n\n2\n00:00:01,900 --> 00:00:02,200\ncruza\n\n3\n00:01:00,000 --> 00:01:01,000\nfuera\n",
+        encoding,
     )
     fake = FakeDubber()
     result = dub_timeline(cut(film), Order("es", Script(subtitles=srt), handles=5), tmp_path / "out", fake)
-    written = fake.requests[0].subtitles.read_text()
+    written = fake.requests[0].subtitles.read_text("utf-8")
     shift = (25 - 20) / float(RATE)  # the second use begins at reel frame 25, at record frame 20
     assert f"00:00:0{0.9 + shift:.3f}".replace(".", ",") in written
-    assert "fuera" not in written
+    assert "mañana" in written and "fuera" not in written
     assert [m.note for m in result.markers] == ["cruza: a cut leaves 0.19 s of the line's 0.30 s"]
 
 
