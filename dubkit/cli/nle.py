@@ -39,13 +39,16 @@ def dub(
 
     from dubkit.nle.dub import Order, Script, dub_file, summary
     from dubkit.nle.pipeline import PipelineDubber
+    from dubkit.project import layers
     from dubkit.timing import exact_rate
 
+    given = flags(set_)
+    layers.merged(None, preset, given)  # a setting that does not exist is told now, not when the reel is made
     order = Order(to, Script(dialogue, track, subtitles, time), language, preset, handles)
     with Progress(console=err) as bars:
         task = bars.add_task("dubbing", total=None)
         result = dub_file(
-            timeline, output, order, PipelineDubber(flags(set_)), rate=exact_rate(rate) if rate else None,
+            timeline, output, order, PipelineDubber(given), rate=exact_rate(rate) if rate else None,
             progress=lambda done, total: bars.update(task, completed=done, total=total or None),
         )  # fmt: skip
     for line in summary(result):

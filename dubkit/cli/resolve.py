@@ -74,12 +74,14 @@ def serve(
 ) -> None:
     """Answer the menu scripts until stopped with Ctrl-C."""
     from dubkit.nle.pipeline import PipelineDubber
+    from dubkit.project import layers
 
-    plugin = _plugin()
+    plugin, given = _plugin(), flags(set_)
+    layers.merged(None, preset, given)  # what does not exist is told now, and not by every request
     box = mailbox or plugin.default_folder()
     out.print(f"serving {box}; stop with Ctrl-C", highlight=False, soft_wrap=True)
     changes = {"language": language, "dialogue": dialogue, "subtitles": subtitles, "preset": preset}
-    plugin.serve(box, PipelineDubber(flags(set_)), changes, idle=idle)
+    plugin.serve(box, PipelineDubber(given), changes, idle=idle)
 
 
 @app.command()

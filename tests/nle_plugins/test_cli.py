@@ -91,3 +91,16 @@ def test_nle_dub(time, tmp_path, monkeypatch):
     assert "1 clips dubbed" in done.output and (tmp_path / "out.otio").is_file()
     assert len(fake.requests) == 1
     assert "fcpxml" in dubkit("nle", "formats").output
+
+
+@pytest.mark.parametrize(
+    "words", [("nle", "dub", "a.otio", "-o", "b.otio", "--to", "es", "--track", "x"), ("resolve", "serve")]
+)
+def test_a_setting_that_does_not_exist_is_told_before_anything_is_done(words, tmp_path, monkeypatch):
+    from dubkit.errors import SettingsError
+
+    monkeypatch.chdir(tmp_path)
+    for wrong in (("--set", "lips.crosfade=3"), ("--preset", "flim")):
+        error = dubkit(*words, *wrong).exception
+        assert isinstance(error, SettingsError) and ("crossfade" in str(error) or "film" in str(error))
+    assert list(tmp_path.iterdir()) == []
