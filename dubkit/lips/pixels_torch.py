@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 
 
 class TorchPixels:
-    """The ``Pixels`` of ``pixels.py``. A device that is not here is replaced by the CPU, and ``where`` says so."""
+    """The ``Pixels`` of ``pixels.py``. A card that is not here is replaced by the first, without any by the CPU; ``where`` says
+    so."""
 
     name = "torch"
 
     def __init__(self, device: str):
-        wanted = torch.device(device)
-        here = wanted.type != "cuda" or (wanted.index or 0) < torch.cuda.device_count()
-        self.device = wanted if here else torch.device("cpu")
+        wanted, cards = torch.device(device), torch.cuda.device_count()
+        here = wanted.type != "cuda" or (wanted.index or 0) < cards
+        self.device = wanted if here else torch.device("cuda" if cards else "cpu")
         self.where = str(self.device)
 
     @contextmanager

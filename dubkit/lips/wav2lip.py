@@ -7,6 +7,7 @@ precision.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ class TorchWav2Lip:
         self._graph = _CudaGraph(self._faces, self.batch) if self.device.type == "cuda" else None
 
     def generate(self, windows: np.ndarray, crops: np.ndarray, references: np.ndarray) -> np.ndarray:
-        with keeping_freed(), _out_of_memory_is_memory_error(), torch.inference_mode():
+        with keeping_freed(), out_of_memory_is_memory_error(), torch.inference_mode():
             given = tuple(torch.from_numpy(array) for array in (windows, crops, references))
             if self._graph is not None:
                 return self._graph(*given).numpy()
@@ -78,10 +79,10 @@ class FaceToFace(nn.Module):
 
     def painted(self, windows: Tensor, crops: Tensor, references: Tensor) -> Tensor:
         """What the network paints into the lower half, (B, 3, S/2, S) BGR float32 in [0, 1]."""
-        hidden, shown = (faces.permute(0, 3, 1, 2).flip(1).to(self.dtype) / 255 for faces in (crops, references))
+        bgr = (faces.permute(0, 3, 1, 2).flip(1).to(self.dtype) / 255 for faces in (crops, references))
+        hidden, shown = (faces.contiguous(memory_format=self.layout) for faces in bgr)
         hidden[:, :, self.half :] = 0
-        faces = torch.cat((hidden, shown), dim=1).contiguous(memory_format=self.layout)
-        return self.lower(windows.to(self.dtype), faces).float()
+        return self.lower(windows.to(self.dtype), torch.cat((hidden, shown), dim=1)).float()
 
 
 class _CudaGraph:
@@ -167,7 +168,8 @@ def cpu_has_bf16() -> bool:
 
 
 @contextmanager
-def _out_of_memory_is_memory_error():
+def out_of_memory_is_memory_error() -> Iterator[None]:
+    """Around work on any device, whose errors are of many kinds."""
     try:
         yield
     except torch.OutOfMemoryError as error:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dubkit.digest import value_digest
-from dubkit.errors import InputError
+from dubkit.errors import DubkitError, InputError
 from dubkit.memory import keeping_freed
 from dubkit.project import artefacts
 from dubkit.timing import frames_covering, seconds_at
@@ -100,6 +100,7 @@ def _try(work: Work, character: Character, tracks: Mapping[str, FaceTrack], read
     from dubkit.lips.adapt import CODE, adapt
     from dubkit.lips.checkpoint import load_generator, weights_digest
     from dubkit.lips.models.loading import BUNDLED_EXPERT, file_digest, load_expert, save_weights
+    from dubkit.lips.wav2lip import out_of_memory_is_memory_error
 
     settings = work.settings.lips
     places = list(_places(work, character, tracks))
@@ -115,12 +116,17 @@ def _try(work: Work, character: Character, tracks: Mapping[str, FaceTrack], read
         weights = work.folder / f"{key}.safetensors"
         try:
             footage = [_footage(work, reader, track, frames, model.config.size) for track, frames in places]
-            with keeping_freed():
+            with keeping_freed(), out_of_memory_is_memory_error():
                 model, told = adapt(model, load_expert(), footage, steps=STEPS[layers], layers=layers, device=device)
             figures, kept, reason = asdict(told), told.kept, told.reason
             artefacts.write_json(seconds_file(work.folder, key), figures.pop("seconds"), float)
         except InputError as error:  # too little of this actor is no failure of the film
             figures, kept, reason = None, False, str(error)
+        except MemoryError as error:
+            raise DubkitError(
+                f"there is not enough memory on {device} to adapt to {character.name}; close other programs on it, or set "
+                "lips.adapt = 'off'"
+            ) from error
         one = Tried(character.name, character.track_ids, kept, reason, key, figures=figures)
         if kept:
             meta = save_weights(model, "wav2lip", weights, {

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from dubkit.errors import InputError
+from dubkit.errors import DubkitError, InputError
 from dubkit.project import adapting, artefacts
 from dubkit.project.adapting import Tried, adapted_weights, make_adapted, read_weights
 from dubkit.settings import LipsSettings, Settings
@@ -116,6 +116,21 @@ def test_what_helps_is_kept_and_not_tried_twice(tmp_path, opened, monkeypatch):
     before = (tmp_path / "adapt.json").read_bytes()
     make_adapted(work)
     assert asked == ["a", "a", "b"] and (tmp_path / "adapt.json").read_bytes() == before
+
+
+def test_a_card_without_memory_is_said(tmp_path, opened, monkeypatch):
+    import torch
+
+    import dubkit.lips.adapt as room
+
+    def adapt(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(adapting, "_footage", lambda *_: None)
+    monkeypatch.setattr(room, "adapt", adapt)
+    with pytest.raises(DubkitError, match="not enough memory on cpu to adapt to ann"):
+        make_adapted(FakeWork(tmp_path, "on"))
+    assert not list(tmp_path.glob("*.json"))  # it is tried again
 
 
 @pytest.mark.parametrize(("chosen", "ran"), [("cuda:1", "cuda:1"), ("mps", "cpu"), ("cpu", "cpu")])
