@@ -52,8 +52,8 @@ def test_on_a_cpu_pieces_keep_their_names(work):
     assert names(made, ways) == [piece.path.name for piece in as_always]
 
 
-def test_lips_of_a_gpu_name_their_pieces_and_are_told_of_where_there_is_none(work):
-    pytest.importorskip("torch")
+def test_lips_of_a_gpu_name_their_pieces_and_are_told_of_where_there_is_none(work, monkeypatch):
+    monkeypatch.setattr(pytest.importorskip("torch").cuda, "device_count", lambda: 0)
     on_cpu = names(work({}), rendering._ways(work({})))
     made = work({"device": "cuda:9", "pixels": "torch"})
     ways = rendering._ways(made)
