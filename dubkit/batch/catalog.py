@@ -19,6 +19,7 @@ import rtoml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from dubkit.batch.graph import NUMBER
+from dubkit.batch.remote import file_name, is_address
 from dubkit.errors import ProjectError
 from dubkit.project.schema import Table, Target, explain
 
@@ -124,7 +125,8 @@ class Catalogue(Table):
 
     def output_of(self, title: Title, language: str) -> str:
         """Where a dub goes as written: a path relative to the catalogue, or an address."""
-        name = re.split(r"[/\\]", (title.film or "").rstrip("/"))[-1]
+        written = title.film or ""
+        name = file_name(written) if is_address(written) else re.split(r"[/\\]", written)[-1]
         film = name.rpartition(".")[0] or name
         return title.target[language].output or self.output.format(title=title.title, language=language, film=film)
 

@@ -29,7 +29,14 @@ def is_address(text: str) -> bool:
 
 def local_path(address: str, folder: Path) -> Path:
     """Where ``download`` keeps an address: a folder named by its digest, the file under its own name."""
-    return folder / value_digest(address)[:16] / (address.rstrip("/").rpartition("/")[2] or "file")
+    return folder / value_digest(address)[:16] / (file_name(address) or "file")
+
+
+def file_name(address: str) -> str:
+    """The last word of an address. In the web a signature follows it after a '?', which is no part of the name."""
+    if address.startswith(("http://", "https://")):
+        address = address.partition("?")[0].partition("#")[0]
+    return address.rstrip("/").rpartition("/")[2]
 
 
 def download(address: str, path: Path) -> bool:

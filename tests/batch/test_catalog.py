@@ -102,7 +102,16 @@ def test_toml_errors_name_the_key(change, words):
         assert word in str(error.value)
 
 
-@pytest.mark.parametrize("film", ["sub/one.mp4", r"C:\\films\\one.mp4", "s3://vault/one.mov", "sub/one"])
+@pytest.mark.parametrize(
+    "film",
+    [
+        "https://v/one.mp4?X-Amz-Signature=a/b.c#d",
+        "sub/one.mp4",
+        r"C:\\films\\one.mp4",
+        "s3://vault/one.mov",
+        "sub/one",
+    ],
+)
 def test_a_film_gives_its_name_to_its_dubs(film):
     catalogue = parse_toml(
         TOML.replace('"one.mp4"', f'"{film}"').replace('language = "en"', 'output = "{film}.{language}"')

@@ -42,6 +42,12 @@ def test_two_files_of_one_name_do_not_meet(tmp_path):
     assert one != two
 
 
+def test_a_signed_address_has_the_name_of_its_file(tmp_path):
+    signed = f"https://vault/a/film.es.srt?X-Amz-Date=1&X-Amz-Signature={'0/' * 200}"
+    assert remote.local_path(signed, tmp_path).name == "film.es.srt"
+    assert remote.local_path("s3://vault/who?.mp4", tmp_path).name == "who?.mp4"
+
+
 def test_errors_by_name(store, tmp_path):
     with pytest.raises(ProjectError, match="nothing at memory://vault/none.mp4"):
         remote.download("memory://vault/none.mp4", tmp_path / "x")
