@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,6 +25,7 @@ class Decisions:
     character_of: dict[str, str]  # speaker → character
     face_of: dict[str, str]  # track id → character
     names: tuple[str, ...]  # characters in the order in which they were named
+    seen_as: dict[str, set[int]] = field(default_factory=dict)  # character → tracks of that person, once they are known
 
     @property
     def track_names(self) -> list[str | None]:
@@ -38,6 +39,21 @@ class Decisions:
         others = [names - {self.character_of[s]} if s in self.character_of else set() for s in speakers]
         return gain + NEVER * np.array([bool(m) for m in mine]) - NEVER * np.array([bool(o) for o in others])
 
+    def recognise(self, speakers: Sequence[str], owner: Sequence[int], person_of: Sequence[int]) -> None:
+        """Finds the faces of every character that a person has named by one of its faces or by its voice alone.
+
+        ``owner``: person of each speaker, below 0 where nobody in the picture has the voice; ``person_of``: of each track.
+        """
+        persons: dict[str, set[int]] = {}
+        for track, person in zip(self.tracks, person_of, strict=True):
+            if track.id in self.face_of:
+                persons.setdefault(self.face_of[track.id], set()).add(int(person))
+        for speaker, person in zip(speakers, owner, strict=True):
+            if speaker in self.character_of and person >= 0:
+                persons.setdefault(self.character_of[speaker], set()).add(int(person))
+        for name, mine in persons.items():
+            self.seen_as[name] = {i for i, person in enumerate(person_of) if int(person) in mine}
+
     def choice(self, piece: Piece) -> int | None:
         """Track index or OFF_SCREEN that a person has decided for this piece; None where nobody has."""
         for lock in self.line.get(piece.turn.id, ()):
@@ -45,6 +61,7 @@ class Decisions:
                 return OFF_SCREEN
             if lock.character is not None:
                 shown = [i for i in piece.evidence if self.face_of.get(self.tracks[i].id) == lock.character]
+                shown = shown or [i for i in piece.evidence if i in self.seen_as.get(lock.character, ())]
                 return max(shown, key=lambda i: piece.evidence[i]) if shown else BY_CHARACTER
             track = find_track(lock, self.tracks)
             if track in piece.evidence:

@@ -68,6 +68,7 @@ def match(
     names = decisions.track_names
     person_of, gain = merge_persons(group(tracks, names), gain_of, looks_alike(tracks, names), doubling)
     owner, _ = assign(gain, doubling)
+    decisions.recognise(speakers, owner, person_of)
     belief = beliefs(gain, doubling)
     choices = [_choice(piece, belief[speakers.index(piece.turn.speaker)], person_of) for piece in pieces]
     _one_voice_a_face(pieces, choices, owner, speakers)

@@ -322,7 +322,7 @@ STAGES: tuple[Stage, ...] = (
         match,
         ("ingest", "shots", "diarize", "transcribe", "faces"),
         ("cast",),
-        version="4",
+        version="5",
         values=reads.decisions,
         weights=engines_used.speaking_weights,
     ),

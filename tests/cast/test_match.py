@@ -223,6 +223,15 @@ def test_a_lock_on_a_character_finds_the_face_in_every_shot():
     assert film.answers(*locks, Lock(track_id="bob2", character="Bob"))[2] == "bob2"
 
 
+@pytest.mark.parametrize("named", [Lock(speaker="v2", character="Bob"), Lock(track_id="bob1", character="Bob")])
+def test_a_line_given_to_a_character_is_given_to_the_face_that_the_film_knows_as_theirs(named):
+    """The character was named once, by voice or by one face: not in this shot."""
+    line = Lock(turn_id="t2", character="Bob")
+    assert lips().shot(ann=0.2, bob=-0.2).says("v1").answers(named, line) == ["ann0", "bob1", "bob2"]
+    assert lips().shot(ann=0.2).says("v1").answers(named, line)[2] == "off-screen"
+    assert lips().shot(ann=0.2, cid=0.2).says("v1").answers(named, line)[2] == "off-screen"
+
+
 def test_naming_a_voice_and_a_face_binds_them_against_the_lips():
     film = Script()
     for _ in range(2):
