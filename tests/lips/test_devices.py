@@ -182,3 +182,29 @@ def test_devices_that_are_not_there_are_named(monkeypatch):
     for wrong in ("cuda:x", "cuda:", "meta", "gpu"):
         with pytest.raises(SettingsError, match="not a device"):
             choose_device(wrong)
+
+
+@pytest.fixture(params=["cuda", "cuda:1", "mps"])
+def gpu(request):
+    """For whoever has one: none was there when this was written."""
+    try:
+        choose_device(request.param)
+    except EngineUnavailable:
+        pytest.skip(f"no {request.param} here")
+    return request.param
+
+
+@pytest.mark.parametrize("composite", [False, True])
+def test_a_gpu_paints_what_a_cpu_paints(gpu, composite):
+    """Tails, single faces, and more than were recorded; to a level in fp32, in half precision but for few."""
+    check_painting(gpu, composite)
+
+
+def check_painting(device, composite):
+    model, given = network(4, composite=composite), faces(9)
+    plain = TorchWav2Lip(LipsSettings(device="cpu", precision="fp32"), model, {}).generate(*given).astype(int)
+    for precision, most, mean in (("fp32", 1, 0.01), ("auto", 2, 0.1)):
+        paint = TorchWav2Lip(LipsSettings(device=device, precision=precision, batch_size=4), model, {})
+        for some in (slice(0, 4), slice(4, 7), slice(7, 8), slice(0, 9), slice(2, 5)):
+            apart = np.abs(paint.generate(*(array[some] for array in given)) - plain[some])
+            assert apart.max() <= most and apart.mean() <= mean
