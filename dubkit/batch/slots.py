@@ -88,4 +88,5 @@ def gpu_memory() -> dict[str, float]:
     rows = [[cell.strip() for cell in line.split(",")] for line in said.decode().split("\n") if line.count(",") == 2]
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     wanted = None if allowed is None else {name.strip() for name in allowed.split(",")}
-    return {i: float(mib) / 1024 for i, uuid, mib in rows if wanted is None or wanted & {i, uuid}}
+    own = (row for row in rows if row[2].isdigit())  # cards that share the machine's memory say [N/A]
+    return {i: float(mib) / 1024 for i, uuid, mib in own if wanted is None or wanted & {i, uuid}}

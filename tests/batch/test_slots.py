@@ -4,7 +4,7 @@ import os
 
 from dubkit.batch.graph import Need
 from dubkit.batch.local import _environment
-from dubkit.batch.slots import Slots
+from dubkit.batch.slots import Slots, gpu_memory
 
 
 def fill(slots, *wanted):
@@ -45,3 +45,13 @@ def test_a_worker_sees_the_card_that_was_counted(monkeypatch):
     with _environment("1", 2, has_gpus=True):
         assert (os.environ["CUDA_VISIBLE_DEVICES"], os.environ["CUDA_DEVICE_ORDER"]) == ("1", "PCI_BUS_ID")
     assert "CUDA_DEVICE_ORDER" not in os.environ
+
+
+def test_cards_are_counted_with_memory_of_their_own(monkeypatch):
+    said = b"0, GPU-a, 81559\n1, GPU-b, 24576\n2, GPU-c, [N/A]\n"
+    monkeypatch.setattr("dubkit.process.run", lambda *_, **__: said)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert {card: round(gib) for card, gib in gpu_memory().items()} == {"0": 80, "1": 24}
+    for allowed, seen in (("1", ["1"]), ("GPU-a, 1", ["0", "1"]), ("", [])):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", allowed)
+        assert list(gpu_memory()) == seen
