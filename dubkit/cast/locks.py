@@ -105,8 +105,7 @@ def decide(locks: Sequence[Lock], turns: Sequence[Turn], tracks: Sequence[FaceTr
             line.setdefault(lock.turn_id, []).append(lock)
         elif lock.segment is not None:
             for turn in turns:
-                inside = turn.segment.overlap(lock.segment) * 2 > turn.segment.duration
-                if inside and lock.speaker in (None, turn.speaker):
+                if names_turn(lock, turn):
                     line.setdefault(turn.id, []).append(lock)
         elif lock.speaker is not None:
             _say(character_of, lock.speaker, lock.character, "voice")
@@ -115,6 +114,14 @@ def decide(locks: Sequence[Lock], turns: Sequence[Turn], tracks: Sequence[FaceTr
         if lock.track_id or lock.face:
             find_track(lock, tracks)
     return Decisions(tracks, line, character_of, face_of, tuple(names))
+
+
+def names_turn(lock: Lock, turn: Turn) -> bool:
+    """Whether the lock is about this line: by its id, or it lies mostly inside the lock's time span."""
+    if lock.segment is None:
+        return lock.turn_id == turn.id
+    inside = turn.segment.overlap(lock.segment) * 2 > turn.segment.duration
+    return inside and lock.speaker in (None, turn.speaker)
 
 
 def find_track(lock: Lock, tracks: Sequence[FaceTrack]) -> int:

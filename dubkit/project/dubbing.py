@@ -41,11 +41,14 @@ def make_voice(work: Work) -> list[Path]:
         translation = load_translation(resolve(target.subtitles), lines, work.settings.speech)
         lines, notes = list(translation.lines), {"subtitles": translation.notes}
         found |= translation.names
+    decided = _lines_of_characters(work, turns)
     if stems:
         speaks = {name: _speech_of(path, name, work.pieces) for name, path in stems.items()}
-        found |= naming.names_from_stems(turns, speaks)
+        heard = naming.names_from_stems(turns, speaks)
+        found |= heard
+        decided = {turn: name for turn, name in decided.items() if turn not in heard}  # it sounds in that stem
     fixed = {speaker: member.name for member in work.project.project.cast for speaker in member.speakers}
-    turns = naming.renamed(turns, found, fixed)
+    turns = naming.renamed(turns, found, fixed, decided)
     lines = naming.lines_renamed(lines, work.turns(), turns)
     voices = {m.name: m.voice_for(work.language) for m in work.project.project.cast if m.voice_for(work.language)}
     source = DubSource(
@@ -89,6 +92,14 @@ def make_voice(work: Work) -> list[Path]:
         *dub.stems.values(),
         *(path for path in paths.values() if path),
     ]
+
+
+def _lines_of_characters(work: Work, turns: Sequence[Turn]) -> dict[str, str]:
+    """Turn id → the character that speaks it, where a person has said so of the line."""
+    from dubkit.cast.locks import names_turn
+
+    locks = [lock for lock in work.project.locks() if lock.character and (lock.turn_id or lock.segment)]
+    return {turn.id: lock.character for turn in turns for lock in locks if names_turn(lock, turn)}
 
 
 def _joined(lines: Sequence[Line]) -> set[str]:

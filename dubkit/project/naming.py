@@ -26,15 +26,25 @@ def names_from_stems(turns: Sequence[Turn], speech: Mapping[str, Sequence[Segmen
     return found
 
 
-def renamed(turns: Sequence[Turn], found: Mapping[str, str], fixed: Mapping[str, str]) -> tuple[Turn, ...]:
-    """The turns with the dub's names. ``fixed`` (speaker → name, a person's word) wins over ``found`` (turn id → name)."""
+def renamed(
+    turns: Sequence[Turn], found: Mapping[str, str], fixed: Mapping[str, str], lines: Mapping[str, str] = {}
+) -> tuple[Turn, ...]:
+    """The turns with the dub's names. A person's word on a line (``lines``, turn id → name) wins over one on a voice
+    (``fixed``, speaker → name), and that over ``found`` (turn id → name)."""
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     for turn in turns:
         if turn.id in found:
             votes[turn.speaker][found[turn.id]] += turn.segment.duration
     usual = {speaker: count.most_common(1)[0][0] for speaker, count in votes.items()}
     return tuple(
-        replace(turn, speaker=fixed.get(turn.speaker) or found.get(turn.id) or usual.get(turn.speaker) or turn.speaker)
+        replace(
+            turn,
+            speaker=lines.get(turn.id)
+            or fixed.get(turn.speaker)
+            or found.get(turn.id)
+            or usual.get(turn.speaker)
+            or turn.speaker,
+        )
         for turn in turns
     )
 

@@ -100,11 +100,14 @@ def voices(project: ProjectFile, language: str | None) -> dict[str, Any]:
     from dubkit.voice.casting import offers
 
     spoken = project.project.target[language].subtitles
+    given = [lock.model_dump(mode="json", exclude={"note"}) for lock in project.project.lock
+             if lock.character and (lock.turn or lock.start is not None)]  # fmt: skip
     return {
         # A voice that is installed later makes stale what "auto" may have to speak.
         "installed": [offer.voice for offer in offers("auto", language)] if spoken else [],
         "voices": [[m.name, list(m.speakers), m.voice_for(language)] for m in project.project.cast],
         "target": {k: sorted(v) if isinstance(v, dict) else bool(v) for k, v in project.project.target[language]},
+        **({"lines of characters": given} if given else {}),
     }
 
 

@@ -32,6 +32,11 @@ def test_a_person_wins():
     assert names == ["carla", "ben", "carla", "carla", "S2"]
 
 
+def test_a_persons_word_on_a_line_wins_over_one_on_a_voice():
+    names = [t.speaker for t in renamed(TURNS, names_from_stems(TURNS, SPEECH), {"S0": "carla"}, {"t3": "dora"})]
+    assert names == ["carla", "ben", "dora", "carla", "S2"]
+
+
 def test_merged_voices_are_told_apart_by_stems():
     merged = [turn("t1", 0, 1, "S0"), turn("t2", 2, 3, "S0")]
     assert [t.speaker for t in renamed(merged, names_from_stems(merged, SPEECH), {})] == ["ana", "ben"]
