@@ -31,6 +31,7 @@ _SLACK = 0.03  # seconds; timestamps that wander less than this are rounding, no
 _TAIL = 0.25  # seconds read beyond a part's end, for the resampler's filter
 _PREROLL = 0.5  # seconds decoded before a seek's target, so that lossy decoders have settled
 _UNINDEXED = ("mp3", "aac", "ac3", "eac3", "dts", "mpeg")  # seeking is a guess there
+MOST_CHANNELS = 8  # what FLAC holds
 _WAV_LIMIT = 4_000_000_000  # bytes; beyond, the header is RF64 (EBU Tech 3306)
 _NEARLY_FULL = 1 << 20  # bytes
 _MISCOUNTED = 8  # channels: of a planar frame with so many PyAV (to 18.1) counts a ninth plane and reads wild memory
@@ -91,6 +92,15 @@ def extract(
         raise MediaError(f"{media.path} has no sound")
     zero = media.video.start if media.video else None
     stream = media.audio[0].index if stream is None else stream
+    wide = next((sound.channels for sound in media.audio if sound.index == stream), 0) if channels is None else channels
+    if wide > MOST_CHANNELS and Path(output).suffix.lower() == ".flac":
+        others = ", ".join(
+            f"{sound.index} ({sound.layout})" for sound in media.audio if sound.channels <= MOST_CHANNELS
+        )
+        raise MediaError(
+            f"sound stream {stream} of {media.path.name} has {wide} channels; dubkit works with 1 to {MOST_CHANNELS}. "
+            + (f"Choose another with media.audio_stream: {others}" if others else "Mix it down first, to 5.1 or stereo")
+        )
     pieces = blocks(media.path, sample_rate=sample_rate, channels=channels, stream=stream, zero=zero)
     seconds = media.duration + 1
     _write(output, pieces, sample_rate, seconds)
@@ -113,7 +123,7 @@ def _write(path: Path, pieces: Iterator[np.ndarray], sample_rate: int, seconds: 
         raise InputError(f"sound is written as .flac or .wav, not as '{path.name}'")
     first = next(pieces)
     if path.suffix.lower() == ".flac":
-        if first.shape[0] > 8:
+        if first.shape[0] > MOST_CHANNELS:
             raise InputError(f"FLAC holds up to 8 channels, got {first.shape[0]}; write a .wav")
         style = {"format": "FLAC", "subtype": "PCM_24"}
     else:

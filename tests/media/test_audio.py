@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -155,3 +156,14 @@ def test_surround_comes_in_as_it_is(tmp_path, channels):
     samples = np.random.default_rng(channels).uniform(-0.5, 0.5, (channels, 30_000)).astype(np.float32)
     soundfile.write(tmp_path / "a.wav", samples.T, 48_000, subtype="FLOAT")
     assert np.array_equal(read_audio(tmp_path / "a.wav", sample_rate=48_000), samples)
+
+
+def test_a_track_with_too_many_channels_says_what_to_do(tmp_path):
+    write_audio(tmp_path / "wide.wav", np.zeros((16, 4800), np.float32), 48_000)
+    media = probe(tmp_path / "wide.wav")
+    with pytest.raises(MediaError, match="stream 0 of wide.wav has 16 channels; dubkit works with 1 to 8. Mix it down"):
+        extract(media, tmp_path / "out.flac", sample_rate=48_000)
+    stereo = replace(media.audio[0], index=2, channels=2, layout="stereo")
+    with pytest.raises(MediaError, match=r"Choose another with media.audio_stream: 2 \(stereo\)"):
+        extract(replace(media, audio=(*media.audio, stereo)), tmp_path / "out.flac", sample_rate=48_000)
+    extract(media, tmp_path / "out.wav", sample_rate=48_000)
