@@ -86,7 +86,18 @@ def target_files(project: ProjectFile, settings: Settings, language: str | None)
 
 def spoken_subtitles(project: ProjectFile, settings: Settings, language: str | None) -> dict[str, Path]:
     written = project.project.target[language].subtitles
-    return {"subtitles": project.resolve(written)} if written and settings.render.subtitles else {}
+    if not (written and settings.render.subtitles):
+        return {}
+    path = project.resolve(written)
+    return {"subtitles" if not path.is_file() or _is_utf8(path) else "subtitles, made UTF-8": path}
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        path.read_text("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def decisions(project: ProjectFile, language: str | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dubkit.errors import CopyRefused
+from dubkit.files import atomic_write
 from dubkit.progress import Progress
 from dubkit.project import artefacts
 from dubkit.types import FrameRange, LipJob
@@ -134,7 +135,19 @@ def _tracks(work: Work) -> tuple[list, list]:
         sound.append(AudioTrack(original, project.source.language, "Original", False))
     written = project.target[work.language].subtitles
     spoken = written and settings.subtitles and Path(written).suffix.lower() in SUBTITLE_FILES
-    return sound, [SubtitleTrack(work.project.resolve(written), work.language)] if spoken else []
+    return sound, [SubtitleTrack(_as_utf8(work.project.resolve(written), work.folder), work.language)] if spoken else []
+
+
+def _as_utf8(subtitles: Path, folder: Path) -> Path:
+    """The file, or a copy of it in ``folder``: ffmpeg leaves out, without a word, what is not UTF-8."""
+    from dubkit.speech.cues import decode
+
+    text, encoding = decode(subtitles.read_bytes(), subtitles.name)
+    if encoding.startswith("utf-8"):
+        return subtitles
+    copy = folder / f"subtitles{subtitles.suffix.lower()}"
+    atomic_write(copy, text.encode())
+    return copy
 
 
 def _encoded(work: Work, sound: list) -> list:

@@ -12,9 +12,9 @@ from dubkit.lips.result import LipResult
 from dubkit.media import aac
 from dubkit.media.mux import AudioTrack
 from dubkit.pieces import Pieces
-from dubkit.project import rendering
+from dubkit.project import reads, rendering, schema
 from dubkit.render.encode import plan_pieces
-from dubkit.settings import RenderSettings
+from dubkit.settings import RenderSettings, Settings
 from dubkit.types import FrameRange, Media, Shot, VideoStream
 
 FILM = Media(Path("film.mp4"), "d", "mp4", 4.0, VideoStream(0, "h264", 64, 48, Fraction(25), Fraction(1, 25), 100, 0.0))
@@ -77,3 +77,20 @@ def test_sound_that_is_to_be_aac_is_encoded_beside_the_pieces(work, tmp_path):
     assert [aac.layout_of(path)[1] for path in paths] == [1, 2, 4, 6]
     made.settings = SimpleNamespace(render=RenderSettings(audio_codec="flac"))
     assert rendering._encoded(made, tracks) == tracks
+
+
+@pytest.mark.parametrize(
+    ("encoding", "copied"), [("utf-8", False), ("utf-8-sig", False), ("utf-16", True), ("cp1252", True)]
+)
+def test_subtitles_go_into_the_film_as_utf8(tmp_path, encoding, copied):
+    """ffmpeg leaves out every cue of other encodings that has an accent, or fails."""
+    text = "1\n00:00:00,200 --> 00:00:00,900\nMañana será\n"
+    (tmp_path / "es.srt").write_bytes(text.encode(encoding))
+    given = rendering._as_utf8(tmp_path / "es.srt", tmp_path / "render")
+    assert given.read_text("utf-8-sig") == text and (given != tmp_path / "es.srt") == copied
+    (tmp_path / "film.dub.toml").write_text(
+        'schema = "dubkit.project/1"\nsource.film = "film.mp4"\ntarget.es.subtitles = "es.srt"\n'
+    )
+    project = schema.load(tmp_path / "film.dub.toml")
+    (name,) = reads.spoken_subtitles(project, Settings(), "es")
+    assert (name != "subtitles") == copied, "films that were made without these cues are made again"
