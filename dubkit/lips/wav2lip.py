@@ -120,7 +120,7 @@ class _CudaGraph:
         self.references = torch.zeros_like(self.crops)
         stream, graph = torch.cuda.Stream(self.device), torch.cuda.CUDAGraph()
         stream.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # else "fp32" has 10 bits of fraction
+        with _all_bits_of_fp32():
             with torch.cuda.stream(stream):
                 for _ in range(3):  # cuDNN chooses its algorithms
                     self.faces(self.windows, self.crops, self.references)
@@ -128,6 +128,22 @@ class _CudaGraph:
             with torch.cuda.graph(graph, stream=stream):
                 self.painted = self.faces(self.windows, self.crops, self.references)
         self.graph, self.batch = graph, batch
+
+
+@contextmanager
+def _all_bits_of_fp32() -> Iterator[None]:
+    """Convolutions that are recorded inside keep 23 bits of fraction, not TF32's 10. From 2.9 on PyTorch has a switch of their
+    own, and will not be asked by the old one where any package has used the new."""
+    cudnn = torch.backends.cudnn
+    owner, switch, off = (
+        (cudnn.conv, "fp32_precision", "ieee") if hasattr(cudnn, "conv") else (cudnn, "allow_tf32", False)
+    )
+    before = getattr(owner, switch)
+    setattr(owner, switch, off)
+    try:
+        yield
+    finally:
+        setattr(owner, switch, before)
 
 
 def choose_device(name: str) -> torch.device:

@@ -74,6 +74,29 @@ def test_adapting_stays_on_its_device(monkeypatch):
     assert told.steps == 1 and not told.kept
 
 
+def tf32():
+    """Whether convolutions may round to it, in the words of this PyTorch."""
+    cudnn = torch.backends.cudnn
+    return cudnn.conv.fp32_precision == "tf32" if hasattr(cudnn, "conv") else cudnn.allow_tf32
+
+
+def test_of_two_switches_the_new_one_is_used(monkeypatch):
+    """PyTorch 2.9 and later."""
+
+    class Cudnn:
+        class conv:
+            fp32_precision = "tf32"
+
+        @property
+        def allow_tf32(self):
+            raise RuntimeError("a mix of the legacy and new APIs")
+
+    monkeypatch.setattr(torch.backends, "cudnn", Cudnn())
+    with wav2lip._all_bits_of_fp32():
+        assert Cudnn.conv.fp32_precision == "ieee"
+    assert Cudnn.conv.fp32_precision == "tf32"
+
+
 class Card:
     """What a recording asks of torch.cuda, whose current card is another than the network's."""
 
@@ -109,7 +132,7 @@ class Card:
     @contextmanager
     def graph(self, graph, stream):
         assert stream.device == self.current
-        self.tf32.append(torch.backends.cudnn.allow_tf32)
+        self.tf32.append(tf32())
         yield
 
 
@@ -141,7 +164,7 @@ def test_a_tail_is_padded_and_recorded_once(monkeypatch):
         whole = graph(*given).clone()
         tail = graph(*(tensor[5:] for tensor in given))
     assert tried == [8] * 4 and torch.equal(tail, whole[5:]) and len(tail) == 3
-    assert card.tf32 == [False] and torch.backends.cudnn.allow_tf32
+    assert card.tf32 == [False] and tf32()
 
 
 def test_a_recording_is_as_large_as_memory_allows(monkeypatch):
