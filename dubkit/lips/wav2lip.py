@@ -120,7 +120,7 @@ class _CudaGraph:
         self.references = torch.zeros_like(self.crops)
         stream, graph = torch.cuda.Stream(self.device), torch.cuda.CUDAGraph()
         stream.wait_stream(torch.cuda.current_stream(self.device))
-        with _all_bits_of_fp32():
+        with _steady_convolutions():
             with torch.cuda.stream(stream):
                 for _ in range(3):  # cuDNN chooses its algorithms
                     self.faces(self.windows, self.crops, self.references)
@@ -131,19 +131,21 @@ class _CudaGraph:
 
 
 @contextmanager
-def _all_bits_of_fp32() -> Iterator[None]:
-    """Convolutions that are recorded inside keep 23 bits of fraction, not TF32's 10. From 2.9 on PyTorch has a switch of their
-    own, and will not be asked by the old one where any package has used the new."""
+def _steady_convolutions() -> Iterator[None]:
+    """What is recorded inside is chosen by rule, not by the stopwatch that face-alignment's detectors switch on for the whole
+    process, and fp32 keeps 23 bits of fraction, not TF32's 10. For that PyTorch has a switch of convolutions' own from 2.9 on, and
+    will not be asked by the old one where any package has used the new."""
     cudnn = torch.backends.cudnn
-    owner, switch, off = (
-        (cudnn.conv, "fp32_precision", "ieee") if hasattr(cudnn, "conv") else (cudnn, "allow_tf32", False)
-    )
-    before = getattr(owner, switch)
-    setattr(owner, switch, off)
+    precision = (cudnn.conv, "fp32_precision", "ieee") if hasattr(cudnn, "conv") else (cudnn, "allow_tf32", False)
+    switches = ((cudnn, "benchmark", False), precision)
+    before = [getattr(owner, name) for owner, name, _ in switches]
+    for owner, name, value in switches:
+        setattr(owner, name, value)
     try:
         yield
     finally:
-        setattr(owner, switch, before)
+        for (owner, name, _), value in zip(switches, before, strict=True):
+            setattr(owner, name, value)
 
 
 def choose_device(name: str) -> torch.device:

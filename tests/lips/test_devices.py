@@ -84,6 +84,8 @@ def test_of_two_switches_the_new_one_is_used(monkeypatch):
     """PyTorch 2.9 and later."""
 
     class Cudnn:
+        benchmark = True
+
         class conv:
             fp32_precision = "tf32"
 
@@ -92,16 +94,16 @@ def test_of_two_switches_the_new_one_is_used(monkeypatch):
             raise RuntimeError("a mix of the legacy and new APIs")
 
     monkeypatch.setattr(torch.backends, "cudnn", Cudnn())
-    with wav2lip._all_bits_of_fp32():
-        assert Cudnn.conv.fp32_precision == "ieee"
-    assert Cudnn.conv.fp32_precision == "tf32"
+    with wav2lip._steady_convolutions():
+        assert Cudnn.conv.fp32_precision == "ieee" and not torch.backends.cudnn.benchmark
+    assert Cudnn.conv.fp32_precision == "tf32" and torch.backends.cudnn.benchmark
 
 
 class Card:
     """What a recording asks of torch.cuda, whose current card is another than the network's."""
 
     def __init__(self, monkeypatch):
-        self.current, self.tf32 = "cuda:0", []
+        self.current, self.switched = "cuda:0", []
         for name in ("device", "stream", "graph", "Stream", "CUDAGraph", "current_stream"):
             monkeypatch.setattr(torch.cuda, name, getattr(self, name))
         monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
@@ -132,7 +134,7 @@ class Card:
     @contextmanager
     def graph(self, graph, stream):
         assert stream.device == self.current
-        self.tf32.append(tf32())
+        self.switched.append((tf32(), torch.backends.cudnn.benchmark))
         yield
 
 
@@ -156,6 +158,7 @@ def again(graph):
 
 
 def test_a_tail_is_padded_and_recorded_once(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)  # as a face detector leaves it
     card, graph, tried = recorded(monkeypatch, 8)
     given = [torch.from_numpy(array) for array in faces(8)]
     with torch.inference_mode():
@@ -164,7 +167,7 @@ def test_a_tail_is_padded_and_recorded_once(monkeypatch):
         whole = graph(*given).clone()
         tail = graph(*(tensor[5:] for tensor in given))
     assert tried == [8] * 4 and torch.equal(tail, whole[5:]) and len(tail) == 3
-    assert card.tf32 == [False] and tf32()
+    assert card.switched == [(False, False)] and tf32() and torch.backends.cudnn.benchmark
 
 
 def test_a_recording_is_as_large_as_memory_allows(monkeypatch):
