@@ -2,7 +2,8 @@
 error, as it is on a GPU. So a tensor that was left on the CPU is found without one.
 
 It is PyTorch's device "meta", made stricter (alone it lets convolutions and matrix products mix) and readable (what comes
-back to the CPU is zeros, and every condition holds). Kernels, their rounding and their memory are not tried: that takes the device itself.
+back to the CPU is zeros, and every condition holds). Kernels, their rounding and their memory are not tried: that takes the
+device itself.
 """
 
 from __future__ import annotations
