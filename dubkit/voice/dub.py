@@ -27,7 +27,9 @@ from dubkit.voice.pitch import pitch_of_speaker
 from dubkit.voice.placed import place_lines
 from dubkit.voice.recordings import Problems
 from dubkit.voice.sources import DubSource, Plan, plan_sources
-from dubkit.voice.tracks import RATE, Track, file_track, watched
+from dubkit.voice.tracks import RATE, Track, file_samples, file_track, watched
+
+MISFIT = 1.0  # seconds by which an M&E may be longer or shorter than the film
 
 __all__ = ["Dub", "DubSource", "make_dub"]
 
@@ -91,6 +93,11 @@ def make_dub(
         return watched(file_track(path, samples), lambda: progress(0.3, 1)) if path else None
 
     own, me = listening(original), listening(source.background)
+    if source.background and abs(lasts := file_samples(source.background) / RATE - duration) > MISFIT:
+        rest = "it is cut there" if lasts > 0 else "the rest of the film is without it"
+        problems.notes.append(
+            f"the M&E ({source.background.name}) lasts {duration + lasts:.1f} s, the film {duration:.1f} s: {rest}"
+        )
     heard = levels.listen(own, source_speech, me, kept) if own else None
     progress(0.4, 1)
     dialogue = build_dialogue(plan, placed, heard, samples, settings, kept)

@@ -14,6 +14,14 @@ from dubkit.voice.dub import DubSource, make_dub
 from tests.voice.conftest import RATE, SmallFilm, babble, dub, read, untranslated
 
 
+@pytest.mark.parametrize(("share", "said"), [(0.7, "lasts 7.0 s, the film 10.0 s: the rest"), (1.0, "")])
+def test_an_me_that_is_too_short_is_told(film: SmallFilm, fake_voice, share: float, said: str) -> None:
+    me = film.write("me.wav", film.effects()[:, : round(share * film.samples)])
+    made = dub(film, DubSource("xx", background=me), None, film.folder / "dub", tts="fake")
+    assert any(said in note for note in made.report["problems"]) if said else not made.report["problems"]
+    assert read(made.mix).shape[1] == film.samples
+
+
 def test_nothing_to_dub_with_is_said(film: SmallFilm) -> None:
     bare = replace(film, lines=tuple(replace(line, translation=None) for line in film.lines))
     with pytest.raises(InputError, match="nothing to dub with"):
