@@ -8,6 +8,7 @@ Paths in the file are relative to the file, so a project folder can be moved. A 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -185,7 +186,7 @@ class ProjectFile:
 
     def resolve(self, written: str) -> Path:
         """A path of the file as an absolute path."""
-        return (self.path.parent / Path(written).expanduser()).resolve()
+        return (self.path.parent / os.path.expanduser(written)).resolve()  # a name like "~mix.wav" stays what it is
 
     def output_path(self, language: str, suffix: str) -> Path:
         """The finished film of one language; ``suffix`` like ".mp4" where the project names none."""

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import tomlkit
@@ -65,6 +66,12 @@ def test_missing_file_folder_and_not_text(tmp_path):
     (tmp_path / "bytes.dub.toml").write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(ProjectError, match="UTF-8"):
         schema.load(tmp_path / "bytes.dub.toml")
+
+
+def test_a_tilde_is_the_home_folder_only_before_a_slash(tmp_path):
+    file = schema.load(write(tmp_path))
+    assert file.resolve("~/film.mp4") == Path.home().resolve() / "film.mp4"
+    assert file.resolve("~film (1).mp4") == tmp_path / "~film (1).mp4"
 
 
 def test_missing_media_are_all_named(tmp_path):
