@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
 import time
 from collections import Counter
@@ -79,7 +80,7 @@ def plan_catalogue(path: Path) -> Estimate:
 def expected(catalogue: Catalogue, path: Path, ledger: Ledger) -> Estimate:
     """Time and disk of what is left of a planned catalogue."""
     base = path.resolve().parent
-    films = {t.title: base / t.film for t in catalogue.title if t.film and not is_address(t.film)}
+    films = {t.title: base / os.path.expanduser(t.film) for t in catalogue.title if t.film and not is_address(t.film)}
     return estimate(ledger, films.get)
 
 

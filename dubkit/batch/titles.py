@@ -56,7 +56,7 @@ def units(catalogue: Catalogue, path: Path) -> Iterator[Unit]:
 
 
 def _units_of_project(title: Title, base: Path) -> Iterator[Unit]:
-    path = base / title.project
+    path = base / os.path.expanduser(title.project)
     try:
         file = load(path)
     except ProjectError as error:  # its first task fails with the same words, and the batch goes on
@@ -99,7 +99,7 @@ def prepare(catalogue: Catalogue, title: Title, path: Path) -> Prepared:
     it differs from what is there. Raises ProjectError (a project file that cannot be used) or StorageError."""
     base, folder = path.resolve().parent, batch_folder(path)
     if title.project:
-        return Prepared(load(base / title.project))
+        return Prepared(load(base / os.path.expanduser(title.project)))
     downloads: dict[str, list[tuple[str, str]]] = {}
     uploads: dict[str, str] = {}
 
@@ -112,7 +112,7 @@ def prepare(catalogue: Catalogue, title: Title, path: Path) -> Prepared:
             local = str(local_path(written, folder / "sources"))
             downloads.setdefault(language, []).append((written, local))
             return local
-        return str((base / written).resolve())
+        return str((base / os.path.expanduser(written)).resolve())
 
     settings = {
         section: {**catalogue.settings.get(section, {}), **title.settings.get(section, {})}
@@ -123,7 +123,7 @@ def prepare(catalogue: Catalogue, title: Title, path: Path) -> Prepared:
             settings[section][key] = here(settings[section][key], SOURCE)
     preset = catalogue.preset_of(title)
     if preset and layers.is_preset_file(preset):
-        preset = str((base / preset).resolve())
+        preset = str((base / os.path.expanduser(preset)).resolve())
     film, targets = here(title.film, SOURCE), {}
     for language, target in title.target.items():
         output = catalogue.output_of(title, language)
@@ -131,7 +131,7 @@ def prepare(catalogue: Catalogue, title: Title, path: Path) -> Prepared:
             uploads[language] = output
             output = f"{folder.name}/films/{title.title}.{language}{_suffix(output)}"
         said = target.model_dump(exclude_defaults=True, exclude={"output"})
-        targets[language] = {**here(said, language), "output": str((base / output).resolve())}
+        targets[language] = {**here(said, language), "output": str((base / os.path.expanduser(output)).resolve())}
     said = {"schema": SCHEMA, "name": title.title, "source": {"film": film, "language": title.language or catalogue.language},
             "target": targets, "settings": settings}  # fmt: skip
     said |= {"preset": preset} if preset else {}

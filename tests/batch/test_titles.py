@@ -44,6 +44,15 @@ def test_paths_of_settings_are_relative_to_the_catalogue(tmp_path):
     assert project.preset == str(tmp_path / "my" / "preset.toml")
 
 
+def test_the_home_folder_is_found_for_everything(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    text = TOML.replace('"one.mp4"', '"~/one.mp4"').replace('language = "en"', 'output = "~/out/{title}.{language}"')
+    one = prepared(tmp_path, text)["one"].file
+    assert one.film == tmp_path / "home" / "one.mp4"
+    assert one.output_path("es", ".mp4") == tmp_path / "home" / "out" / "one.es.mp4"
+
+
 def test_output_names_and_addresses(tmp_path):
     text = TOML.replace('language = "en"', 'output = "out/{film}/{title} in {language}.mkv"')
     found = prepared(tmp_path, text)
