@@ -55,6 +55,9 @@ def test_a_preset_of_the_project_lies_beside_it_and_one_of_a_flag_where_we_are(t
     text = 'schema = "dubkit.project/1"\npreset = "mine.toml"\nsource.film = "f.mp4"\ntarget.es.dialogue = "d.wav"\n'
     (tmp_path / "film" / "f.dub.toml").write_text(text)
     monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(tmp_path / "film"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "film"))
+    assert load_preset("~/mine.toml") == {"lips": {"crossfade": 3}}
     project = load(tmp_path / "film" / "f.dub.toml")
     assert merged(project)[0].lips.crossfade == 3
     assert merged(project, "mine.toml")[0].lips.crossfade == 5

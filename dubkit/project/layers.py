@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def is_preset_file(name: str) -> bool:
 
 def load_preset(name: str, base: Path | None = None) -> Layer:
     """A preset by name, or by path to a TOML file (relative to ``base``). Raises SettingsError."""
-    path = (base or Path()) / name if is_preset_file(name) else presets_folder() / f"{name}.toml"
+    path = (base or Path()) / os.path.expanduser(name) if is_preset_file(name) else presets_folder() / f"{name}.toml"
     if not path.is_file():
         raise SettingsError(
             f"there is no preset '{name}'; choose one of {', '.join(preset_names())}, or give a path to a TOML file"
