@@ -1,7 +1,8 @@
 """Train Wav2Lip with the visual-quality discriminator: L = s_w · E_sync + s_g · L_gen + (1 − s_w − s_g) · L1.
 
 Starts from a generator that already reconstructs (``generator.py``). Weights after the public code: s_w 0.03 (there from
-``sync_below`` 0.75 on), s_g 0.07, Adam 1e-4 with β = (0.5, 0.999) for both. The discriminator sees lower halves only and learns after the generator, on the
+``sync_below`` 0.75 on), s_g 0.07, Adam 1e-4 with β = (0.5, 0.999) for both, the rate falling as in
+``generator.py``. The discriminator sees lower halves only and learns after the generator, on the
 same pictures.
 """
 
@@ -21,7 +22,7 @@ from dubkit.train.data import TalkingFaces
 from dubkit.train.generator import GeneratorSettings, SyncStart, draw_batch, mouth_l1, sync_of
 from dubkit.train.losses import mouth_in_grey, mouth_weights, picture_loss, wav2lip_total
 from dubkit.train.resident import talking_faces
-from dubkit.train.runs import Average, Compute, Report, Run, silent
+from dubkit.train.runs import Average, Compute, Report, Run, learning_rate, silent
 from dubkit.train.strips import write_strip
 
 
@@ -63,6 +64,8 @@ def train_gan(shards: Path, folder: Path, start_from: Wav2Lip, expert: SyncExper
     model.train()
 
     for step in run.steps(steps, minutes, check_every):
+        rate = learning_rate(settings.learning_rate, draw.warmup, step, steps)
+        making.param_groups[0]["lr"] = judging.param_groups[0]["lr"] = rate
         making.zero_grad(set_to_none=True)
         pairs = []
         for _ in range(compute.accumulate):
@@ -95,7 +98,7 @@ def train_gan(shards: Path, folder: Path, start_from: Wav2Lip, expert: SyncExper
         judging.step()
 
         if step % 20 == 0:
-            run.log(step, loss=loss, l1=l1, sync=sync, visual=visual, real=real.mean(), fake=fake.mean())
+            run.log(step, loss=loss, l1=l1, sync=sync, visual=visual, real=real.mean(), fake=fake.mean(), rate=rate)
         if run.due(step):
             scores = {f"mouth_l1_{name}": mouth_l1(average.model, unseen, name) for name in unseen.sets}
             run.tell(step, loss, scores | sync_start.check(average.model, expert, unseen, draw))
