@@ -190,6 +190,17 @@ def syncnet() -> tuple[Callable, Any, Callable]:
 
 
 @app.command()
+def mean(
+    files: Annotated[list[Path], typer.Argument(help="Generators that were fine-tuned from the same weights.", show_default=False)],
+    output: Annotated[Path, typer.Option(help="Weight file to write.", show_default=False)],
+) -> None:  # fmt: skip
+    """The mean of several fine-tuned generators, weight by weight."""
+    from dubkit.train.mean import mean_of
+
+    print(f"weights: {output} ({mean_of(files, output)['digest']})")
+
+
+@app.command()
 def measure(
     shards: Shards,
     model: Annotated[list[str] | None, typer.Option("--model", metavar="NAME=FILE", help="A generator or Speech2Vid to measure; repeat.")] = None,
