@@ -16,6 +16,7 @@ from pathlib import Path
 from dubkit.digest import file_digest, value_digest
 from dubkit.errors import DubkitError, ProjectError
 from dubkit.pieces import Pieces
+from dubkit.process import as_typed
 from dubkit.project.events import Event, Listener, nobody
 from dubkit.project.layers import merged
 from dubkit.project.reads import check_outputs, output_path
@@ -81,7 +82,15 @@ class Pipeline:
     def bring(self, stage: str, language: str | None = None, wait: float = 0.0) -> None:
         """Brings one stage up to date, for a scheduler that sees to the order itself. Raises DubkitError."""
         check_outputs(self.project, self.settings)
-        self._bring_up_to_date(self._stage(stage), language, wait)
+        found = self._stage(stage)
+        for need in found.needs:
+            record = self.store.record(need, language if self._stage(need).per_language else None)
+            if record is None or record.state != "done":
+                again = as_typed("dubkit", "dub", self.project.path, "--until", need)
+                raise ProjectError(
+                    f"what the stage {need} found is not in {self.store.folder} (any more?); it is made by: {again}"
+                )
+        self._bring_up_to_date(found, language, wait)
 
     def part(self, stage: str, language: str | None, frames: FrameRange, wait: float = 0.0) -> None:
         """Does the work of a stage that begins in ``frames`` and leaves it where the stage itself will find it done.

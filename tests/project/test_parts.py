@@ -120,6 +120,7 @@ def test_a_stage_is_held_by_one_run_at_a_time(ran):  # noqa: F811
     folder, _ = ran
     file = pipeline.load(folder / "film.dub.toml")
     one, two = (pipeline.Pipeline(file, pipeline.merged(file)[0]) for _ in range(2))
+    one.bring("a")
     with one.store.lock(None, 0, "a"):
         with pytest.raises(StorageError, match="another dubkit run"):
             two.bring("a")

@@ -103,6 +103,17 @@ def test_a_dub_that_is_not_there_yet_does_not_hold_up_the_others(ran):
         run(folder)
 
 
+def test_a_stage_alone_says_what_it_misses(ran):
+    folder, log = ran
+    file = schema.load(folder / "film.dub.toml")
+    one = pipeline.Pipeline(file, layers.merged(file)[0])
+    with pytest.raises(ProjectError, match=r"what the stage b found is not in .*film.dubkit .*dubkit dub .* --until b"):
+        one.bring("c", "es")
+    run(folder, until="b")
+    one.bring("c", "es")
+    assert log[-1] == ("c", "es")
+
+
 def test_one_line_of_a_long_dub_changed(ran, monkeypatch):
     folder, log = ran
     monkeypatch.setattr("dubkit.digest._BLOCK", 16)
