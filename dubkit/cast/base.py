@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -97,16 +98,18 @@ def score_speaking(
     reader,
     tracks: Sequence[FaceTrack],
     turns: Sequence[Turn],
-    audio: Path,
+    audio: Path | None,
     settings: CastSettings,
     progress: Progress = silent,
     pieces: Pieces = NOTHING_KEPT,
 ) -> tuple[SpeakingScore, ...]:
     """Scores by every engine of every track near whose frames somebody speaks; tracks far from any turn get none.
 
-    ``audio`` is the film's sound at 16 kHz mono. ``progress`` counts frames. The film is read once for all engines,
-    from the first face whose scores are not among ``pieces``.
+    ``audio`` is the film's sound at 16 kHz mono; without it, "motion" alone is asked. ``progress`` counts frames. The film
+    is read once for all engines, from the first face whose scores are not among ``pieces``.
     """
+    if audio is None:
+        settings = settings.model_copy(update={"speaking": "motion", "speaking_weights": None})
     engines = speaking_engines(settings)
     near = near_turns(tracks, turns, reader.media.video)
     scores: dict[str, np.ndarray] = {}
@@ -119,8 +122,8 @@ def score_speaking(
         kept = zip(*([name in pieces for name in names(track, engine)] for engine in engines), strict=True)
         return next((row for row, each in zip(begins(track), kept, strict=True) if not all(each)), len(track.frames))
 
-    with soundfile.SoundFile(audio) as sound:
-        if sound.samplerate != SOUND_RATE:
+    with soundfile.SoundFile(audio) if audio else nullcontext() as sound:
+        if sound is not None and sound.samplerate != SOUND_RATE:
             raise InputError(f"{audio} has {sound.samplerate} Hz; active speakers are found at {SOUND_RATE} Hz")
         speaking, skipped = _frames_of(turns, reader.media.video), {track.id: done(track) for track in near}
         with ahead(faces_of(reader, near, skipped, speaking, sound, engines, progress), 1) as faces:
@@ -160,7 +163,7 @@ def faces_of(
     tracks: Sequence[FaceTrack],
     skipped: Mapping[str, int],
     speaking: np.ndarray,
-    sound: soundfile.SoundFile,
+    sound: soundfile.SoundFile | None,
     engines: Sequence[SpeakingEngine],
     progress: Progress = silent,
 ) -> Iterator[tuple[SpeakingEngine, Face]]:
@@ -214,7 +217,7 @@ class Running:
         self.count += 1
 
     def cut_off(
-        self, rate: Fraction, sound: soundfile.SoundFile, speaking: np.ndarray
+        self, rate: Fraction, sound: soundfile.SoundFile | None, speaking: np.ndarray
     ) -> Iterator[tuple[SpeakingEngine, Face]]:
         """The face as far as it was seen, for every engine; then it begins anew."""
         rows = slice(self.start, self.start + self.count)
@@ -230,10 +233,10 @@ class Running:
         self.pictures = [self._room(engine) for engine in self.engines]
 
 
-def _heard(sound: soundfile.SoundFile, first: int, last: int) -> np.ndarray:
-    """(last - first,) float32 samples, all channels as one; silence beyond the end."""
+def _heard(sound: soundfile.SoundFile | None, first: int, last: int) -> np.ndarray:
+    """(last - first,) float32 samples, all channels as one; silence beyond the end, and of a film without sound."""
     heard = np.zeros(last - first, np.float32)
-    if first < sound.frames:
+    if sound is not None and first < sound.frames:
         sound.seek(first)
         part = sound.read(last - first, dtype="float32", always_2d=True).mean(axis=1)
         heard[: len(part)] = part

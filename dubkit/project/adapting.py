@@ -60,6 +60,9 @@ def make_adapted(work: Work) -> list[Path]:
                 "lips.adapt = auto adapts on a GPU only, and there is none here; on would, a minute or more an actor"
             )
             wanted = "off"
+    if wanted != "off" and work.analysis_audio() is None:
+        work.say("the film has no sound, so there is nothing to learn the actors' mouths from")
+        wanted = "off"
     tried: list[Tried] = []
     if wanted != "off":
         tracks = {track.id: track for track in work.tracks()}

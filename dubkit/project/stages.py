@@ -137,7 +137,10 @@ def ingest(work: Work) -> list[Path]:
                 audio.extract(media, path, sample_rate=rate, channels=channels, stream=stream)
                 work.pieces.keep(path.name, True)
     else:
-        work.say("the film has no sound: nobody can be diarized; turns must come from settings.speech.diarization")
+        work.say(
+            "the film has no sound: nobody can be diarized; turns must come from settings.speech.diarization, "
+            "and their faces from the motion of lips alone"
+        )
     return written
 
 

@@ -157,6 +157,12 @@ def test_engines_are_joined_by_plus_and_give_a_score_each(film):
         score_speaking(reader, [track], turns, sound, CastSettings(speaking="motion+lips"))
 
 
+def test_a_film_without_sound_is_asked_for_motion_alone(film):
+    reader, track, _ = film
+    (score,) = score_speaking(reader, [track], [Turn("t", Segment(0, 2.4), "v")], None, CastSettings())
+    assert score.engine == "motion" and len(score.scores) == 60 and np.isfinite(score.scores).all()
+
+
 def test_a_long_face_is_scored_in_pieces_and_every_frame_once(film, monkeypatch):
     reader, track, sound = film
     monkeypatch.setattr("dubkit.cast.base.LONGEST", 25)
