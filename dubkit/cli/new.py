@@ -79,6 +79,8 @@ def new(
             name, equals, file = text.partition("=")
             if not equals:
                 raise InputError(f"--stem needs NAME=FILE, got '{text}'")
+            if name in stems:
+                raise InputError(f"--stem gives two files for '{name}': {stems[name]} and {file}")
             stems[name] = relative(Path(file))
         target["stems"] = stems
     targets = tomlkit.table(is_super_table=True)

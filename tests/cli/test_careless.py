@@ -77,6 +77,10 @@ def test_a_dub_that_is_no_sound(dubkit, tmp_path):
     assert said.code == 2 and "text" in said.words
     said = dubkit("new", "film.mp4", "--to", "es", "--stem", "ANA")
     assert said.code == 2 and "NAME=FILE" in said.words
+    for name in "ab":
+        write_audio(tmp_path / f"{name}.flac", SECOND, 48_000)
+    said = dubkit("new", "film.mp4", "--to", "es", "--stem", "ANA=a.flac", "--stem", "ANA=b.flac")
+    assert said.code == 2 and "two files for 'ANA': a.flac and b.flac" in said.words
 
 
 def test_a_film_without_sound_says_what_is_missing(dubkit, tmp_path, dub):
