@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import tomlkit
@@ -34,8 +35,9 @@ class PipelineDubber:
 
     def __call__(self, request: DubRequest, progress: Progress) -> Dubbed:
         """Runs what is stale of the reel's project. Raises DubkitError."""
-        file = self.project(request)
-        settings, _ = layers.merged(file, request.preset, FOR_EDITING | self.flags)
+        given = FOR_EDITING | self.flags
+        file = self.project(request, given)
+        settings, _ = layers.merged(file, request.preset, given)
         finished = 0
 
         def listen(event: Event) -> None:
@@ -51,8 +53,11 @@ class PipelineDubber:
         return Dubbed(outcome.film, tuple(notes(report, float(request.rate))))
 
     @staticmethod
-    def project(request: DubRequest) -> schema.ProjectFile:
-        """The reel's project file; one that is there is kept, with whatever a person has decided in it."""
+    def project(request: DubRequest, given: Mapping[str, Any] = {}) -> schema.ProjectFile:
+        """The reel's project file; one that is there is kept, with whatever a person has decided in it.
+
+        It holds the preset and the settings ``given`` by "section.key", so that ``dubkit cast`` sees the same lines and faces.
+        """
         path = request.folder / f"reel{schema.SUFFIX}"
         if path.is_file():
             return schema.load(path)
@@ -60,9 +65,17 @@ class PipelineDubber:
         document = tomlkit.document()
         document["schema"] = schema.SCHEMA
         document["name"] = "reel"
+        if request.preset:
+            own = layers.is_preset_file(request.preset)
+            document["preset"] = str(Path(request.preset).expanduser().resolve()) if own else request.preset
         document["source"] = {"film": here(request.film), "language": request.source_language}
         target = {"dialogue": here(request.dialogue)} if request.dialogue else {"subtitles": here(request.subtitles)}
         document["target"] = {request.language: target}
+        settings: dict[str, dict[str, Any]] = {}
+        for key, value in given.items():
+            section, _, name = key.partition(".")
+            settings.setdefault(section, {})[name] = value
+        document["settings"] = settings
         return schema.create(path, document)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from dubkit.nle.dubber import DubRequest
 from dubkit.nle.pipeline import PipelineDubber, notes
-from dubkit.project import schema
+from dubkit.project import layers, schema
 
 REPORT = {
     "source": {"frames": 100}, "voice": {"problems": ["the dialogue is silent from 1 s on"]},
@@ -45,3 +45,15 @@ def test_the_project_file_of_a_reel(kind, tmp_path):
     again = PipelineDubber.project(request)  # a person's decisions stay
     assert again.project.target["pt-BR"].background == "me.wav"
     assert schema.load(Path(file.path)).project == again.project
+
+
+def test_the_project_of_a_reel_holds_the_settings_that_it_is_dubbed_with(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text("[speech]\nmerge_gap = 0.7\n")
+    (tmp_path / "reel").mkdir()
+    request = DubRequest(tmp_path / "reel" / "reel.mp4", Fraction(25), 100, "es", "en", tmp_path / "reel" / "d.wav", None,
+                         "mine.toml", tmp_path / "reel")  # fmt: skip
+    file = PipelineDubber.project(request, {"render.codec": "dnxhr", "lips.crossfade": 5})
+    monkeypatch.chdir(tmp_path / "reel")
+    settings, _ = layers.merged(file)  # what ``dubkit cast reel.dub.toml`` goes by
+    assert (settings.speech.merge_gap, settings.render.codec, settings.lips.crossfade) == (0.7, "dnxhr", 5)
