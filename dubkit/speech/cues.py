@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from dubkit.errors import SpeechFileError
 from dubkit.types import Segment, Word
@@ -59,7 +60,9 @@ def decode(data: bytes, name: str = "file") -> tuple[str, str]:
         candidates = ["utf-16-le" if data[1::2].count(0) > data[::2].count(0) else "utf-16-be"]
     for encoding in candidates:
         try:
-            return data.decode(encoding), encoding
+            return normalize(
+                "NFC", data.decode(encoding)
+            ), encoding  # macOS writes é as two signs, a name is then another
         except UnicodeDecodeError:
             continue
     raise SpeechFileError(f"{name} is neither UTF-8, UTF-16 nor Windows-1252 text; save it as UTF-8")

@@ -1,6 +1,7 @@
 """Timed text of every kind and encoding."""
 
 import json
+import unicodedata
 
 import pytest
 
@@ -59,6 +60,13 @@ def test_speakers_of_webvtt_and_ass():
         "Comment: 0,0:00:01.00,0:00:02.00,Default,Ben,0,0,0,,not spoken\n"
     )
     assert [(c.speaker, c.text) for c in cues.parse(ass, ".ass")] == [("Ben", "Hola\namigo")]
+
+
+def test_a_name_is_the_same_however_its_accent_is_written(tmp_path):
+    text = "1\n00:00:01,000 --> 00:00:02,000\nJosé: Mañana.\n\n2\n00:00:03,000 --> 00:00:04,000\nJosé: Sí.\n"
+    (tmp_path / "mac.srt").write_text(unicodedata.normalize("NFD", text), "utf-8")
+    found, _ = cues.load(tmp_path / "mac.srt")
+    assert [(cue.speaker, cue.text) for cue in found] == [("José", "Mañana."), ("José", "Sí.")]
 
 
 def test_a_colon_alone_makes_no_speaker():
