@@ -75,9 +75,10 @@ class Mailbox:
         """Raises InputError for a path that Lua cannot use, StorageError for a folder that is not the user's own."""
         folder = Path(os.path.abspath(folder))
         if not folder.as_posix().isascii():
-            raise InputError(
-                f"the mailbox must have a path of ASCII letters only, got {folder}; choose another with --mailbox"
-            )
+            hint = "choose another with --mailbox"
+            if sys.platform == "win32":
+                hint += ", within your profile by its short name where its own is not ASCII: dir /x C:\\Users shows it"
+            raise InputError(f"the mailbox must have a path of ASCII letters only, got {folder}; {hint}")
         if sys.platform == "win32":
             _within_profile(folder)
         mailbox = cls(folder)
@@ -173,7 +174,7 @@ class Mailbox:
 def _within_profile(folder: Path, home: Path | None = None) -> None:
     """Windows has no modes: what keeps others out is the profile folder's own access list, which its subfolders inherit."""
     home = home or Path.home()
-    if home not in folder.parents:
+    if home.resolve() not in folder.resolve().parents:  # it may be given by its short name, like C:\Users\JRGEN~1
         raise StorageError(
             f"the mailbox {folder} is outside your own profile {home}, where others may enter; choose another with --mailbox"
         )

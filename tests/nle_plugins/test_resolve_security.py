@@ -166,6 +166,16 @@ def test_on_windows_the_mailbox_lies_within_the_profile(tmp_path):
             mailbox._within_profile(folder, tmp_path)
 
 
+def test_a_profile_may_be_given_by_its_other_name(tmp_path):
+    """Windows knows C:\\Users\\Jürgen as C:\\Users\\JRGEN~1 too, the only one that is ASCII; a link stands in for it here."""
+    (tmp_path / "Jürgen").mkdir()
+    (tmp_path / "JRGEN~1").symlink_to(tmp_path / "Jürgen", target_is_directory=True)
+    mailbox._within_profile(tmp_path / "JRGEN~1" / "dubkit", tmp_path / "Jürgen")
+    (tmp_path / "Jürgen" / "out").symlink_to(tmp_path.parent, target_is_directory=True)
+    with pytest.raises(StorageError, match="outside your own profile"):
+        mailbox._within_profile(tmp_path / "Jürgen" / "out" / "dubkit", tmp_path / "Jürgen")
+
+
 def test_ids_cannot_leave_the_outbox(box):
     for name in ("../x", "a/b", "", "x" * 65, "a\nb"):
         with pytest.raises(ValueError):
