@@ -27,7 +27,7 @@ from dubkit.nle.reel import Piece, Reel, plan
 from dubkit.nle.result import Placement, markers_for, placements, refusal_markers, with_dub
 from dubkit.nle.script import Script, dialogue_for, dub_track, piece_sound, subtitles_for
 from dubkit.nle.sound import write_wav
-from dubkit.nle.timeline import Marker, MediaFacts, Timeline, TimelineError
+from dubkit.nle.timeline import Clip, Marker, MediaFacts, Timeline, TimelineError
 from dubkit.nle.uses import Refusal, Scope, visible
 from dubkit.progress import Progress, silent
 from dubkit.project.layers import is_preset_file, load_preset
@@ -207,8 +207,12 @@ def _told(preset: str | None, flags: Mapping[str, Any]) -> list[object]:
 
 def _sound_witness(timeline: Timeline, script: Script) -> list[object]:
     """What the timeline plays under silent media decides the reel's sound, so it belongs into the key."""
+
+    def sound(clip: Clip) -> str:
+        return file_digest(clip.media, whole=True) if clip.media and clip.media.is_file() else str(clip.media)
+
     return [
-        [track.enabled, clip.record, str(clip.media), clip.source_start, clip.speed, clip.enabled]
+        [track.enabled, clip.record, sound(clip), clip.source_start, clip.speed, clip.enabled]
         for track in timeline.of_kind("audio")
         if track.name.casefold() != (script.track or "").casefold()
         for clip in track.clips

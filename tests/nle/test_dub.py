@@ -228,6 +228,12 @@ def test_silent_media_sound_like_the_timeline(dialogue, tmp_path):
     dub_timeline(timeline, Order("es", Script(dialogue=dialogue), handles=0), tmp_path / "out", fake)
     heard = read_sound(fake.requests[0].film, Fraction(0), 40 / RATE, 2)
     assert abs(sample_numbers(heard)[50] - (24000 + sample_at(10 / RATE, 48000) + 50)) <= 1
+    write_wav(recorded := tmp_path / "recorder.wav", ramp(0, 48000 * 4, channels=1))
+    other = replace(timeline.tracks[1], clips=(replace(sound, media=recorded),))
+    timeline = replace(timeline, tracks=(timeline.tracks[0], other))
+    before = plan_dub(timeline, Order("es", Script(dialogue=dialogue))).key
+    write_wav(recorded, ramp(1, 48000 * 4, channels=1))
+    assert plan_dub(timeline, Order("es", Script(dialogue=dialogue))).key != before, "sound that was replaced in place"
 
 
 def test_a_dubber_that_loses_a_frame_is_found_out(film, dialogue, tmp_path):
