@@ -67,7 +67,7 @@ class Pipeline:
         dubbing = any(stage.per_language for stage in wanted)
         self.project.check_files(languages if dubbing else ())
         if dubbing:
-            check_outputs(self.project, self.settings)
+            check_outputs(self.project, self.settings, languages)
         for stage in wanted:  # weights that are missing or do not fit are told now, not after an hour of work
             stage.weights(self.settings)
         with self.store.lock(None, wait):
@@ -81,7 +81,7 @@ class Pipeline:
 
     def bring(self, stage: str, language: str | None = None, wait: float = 0.0) -> None:
         """Brings one stage up to date, for a scheduler that sees to the order itself. Raises DubkitError."""
-        check_outputs(self.project, self.settings)
+        check_outputs(self.project, self.settings, [language] if language else ())
         found = self._stage(stage)
         for need in found.needs:
             record = self.store.record(need, language if self._stage(need).per_language else None)

@@ -5,7 +5,7 @@ Each function gives names and paths, or names and values; the pipeline takes the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,10 @@ def output_path(project: ProjectFile, settings: Settings, language: str) -> Path
     return project.output_path(language, CODECS[settings.render.codec].containers[0])
 
 
-def check_outputs(project: ProjectFile, settings: Settings) -> None:
+def check_outputs(project: ProjectFile, settings: Settings, languages: Sequence[str]) -> None:
     """Raises ProjectError where a dub would be written over a file that the project reads, or over another language's dub,
-    and SettingsError where its container cannot hold what the settings ask for: before any work, not after hours."""
+    and SettingsError where the container of one of these ``languages`` cannot hold what the settings ask for: before any
+    work, not after hours."""
     from dubkit.media.codecs import check_output
 
     read = {"source.film": project.film}
@@ -42,7 +43,8 @@ def check_outputs(project: ProjectFile, settings: Settings) -> None:
     made: dict[str, str] = {}  # path in lower case, since not every disk tells cases apart → language
     for language in project.project.target:
         path = output_path(project, settings, language)
-        check_output(path, settings.render)
+        if language in languages:
+            check_output(path, settings.render)
         over = [key for key, other in read.items() if path.exists() and other.exists() and path.samefile(other)]
         if (first := made.setdefault(str(path).casefold(), language)) != language:
             over.append(f"the film of '{first}'")

@@ -3,7 +3,7 @@
 import pytest
 
 from dubkit.errors import ProjectError, SettingsError
-from dubkit.project import layers, schema
+from dubkit.project import layers, reads, schema
 from dubkit.project.pipeline import Pipeline
 
 PROJECT = """schema = "dubkit.project/1"
@@ -51,9 +51,14 @@ def test_a_dub_is_never_written_over_what_is_read_or_another_dub(tmp_path, more,
     ],
 )
 def test_a_film_that_could_not_be_written_is_refused_before_any_work(tmp_path, more, words):
+    made = pipeline(tmp_path, more)
     with pytest.raises(SettingsError, match=words):
-        pipeline(tmp_path, more).run()
+        made.run(["fr"])
+    with pytest.raises(SettingsError, match=words):
+        made.bring("ingest", "fr")
     assert not (tmp_path / "film.dubkit").exists()
+    if "output" in more:  # of the last language alone
+        reads.check_outputs(made.project, made.settings, ["es"] if "codec" not in more else [])
 
 
 def test_a_preset_of_the_encoder_that_does_not_exist_is_named():
