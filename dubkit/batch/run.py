@@ -8,7 +8,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -225,7 +225,9 @@ def _dead(mark: Path) -> bool:
     """Whether the run behind a mark has ended without giving back its tasks."""
     try:
         with FileLock(mark, timeout=0):
-            mark.unlink(missing_ok=True)
-            return True
+            pass
     except Timeout:
         return False
+    with suppress(OSError):  # not while it is open: Windows would not let it go
+        mark.unlink(missing_ok=True)
+    return True

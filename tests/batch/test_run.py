@@ -6,8 +6,10 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from dubkit.batch import run as batch
 from dubkit.batch import status
@@ -189,3 +191,21 @@ def test_what_the_catalogue_asks_reaches_the_worker(tmp_path):
                     'title = "a"\nfilm = "a.mp4"\ntarget.es.dialogue = "a.flac"\n')  # fmt: skip
     asked = [unit.facts["asked"] for unit in run(path, 1).units if unit.language]
     assert asked == [{"split_seconds": 77, "score": False, "keep_pieces": True}]
+
+
+def test_the_mark_of_a_dead_run_is_deleted_once_it_is_closed(tmp_path, monkeypatch):
+    """Windows does not delete a file that is open."""
+    mark, unlink = tmp_path / "run", Path.unlink
+
+    def as_windows(path, **how):
+        try:
+            with FileLock(path, timeout=0):
+                pass
+        except Timeout as error:
+            raise PermissionError(13, "it is used by another process", str(path)) from error
+        unlink(path, **how)
+
+    monkeypatch.setattr(Path, "unlink", as_windows)
+    with FileLock(mark):
+        assert not batch._dead(mark)
+    assert batch._dead(mark) and not mark.exists()
