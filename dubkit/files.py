@@ -21,7 +21,8 @@ _DISK_ERRORS = {
     errno.EFBIG: "the file became larger than this disk allows",
     errno.EISDIR: "there is a folder of that name; choose another name",
     errno.EROFS: "the folder is read-only; choose another output folder",
-    errno.EACCES: "no permission to write there; choose another folder or change its permissions",
+    errno.EACCES: "no permission to write there; choose another folder or change its permissions"
+    + (" (on Windows also: close the program that has the file open)" if os.name == "nt" else ""),
     errno.EPERM: "no permission to write there; choose another folder or change its permissions",
 }
 
