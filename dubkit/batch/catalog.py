@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from unicodedata import category
@@ -112,23 +113,21 @@ class Catalogue(Table):
 
     @model_validator(mode="after")
     def _films_apart(self) -> Catalogue:
-        made: dict[
-            str, str
-        ] = {}  # where a film goes, in lower case, since not every disk tells cases apart → which it is
+        made: dict[str, tuple[str, str]] = {}  # by where the film goes, in lower case: not every disk tells cases apart
         for title in self.title:
             for language in title.target:
-                output, this = self.output_of(title, language), f"'{title.title}' in '{language}'"
+                output, this = self.output_of(title, language), (title.title, language)
                 other = made.setdefault(output.casefold(), this)
                 if other is not this:
-                    raise ValueError(f"{this} would be written over {other}: both go to {output}; see 'output'")
+                    over, under = (f"'{name}' in '{of}'" for name, of in (this, other))
+                    raise ValueError(f"{over} would be written over {under}: both go to {output}; see 'output'")
         return self
 
     def output_of(self, title: Title, language: str) -> str:
         """Where a dub goes as written: a path relative to the catalogue, or an address."""
-        written = title.film or ""
-        name = file_name(written) if is_address(written) else re.split(r"[/\\]", written)[-1]
-        film = name.rpartition(".")[0] or name
-        return title.target[language].output or self.output.format(title=title.title, language=language, film=film)
+        if own := title.target[language].output:
+            return own
+        return self.output.format(title=title.title, language=language, film=_film_name(title.film or ""))
 
     def preset_of(self, title: Title) -> str | None:
         return title.preset or self.preset
@@ -193,6 +192,12 @@ def parse_csv(text: str, name: str = "catalogue") -> Catalogue:
                 raise ProjectError(f"{name}, row {number}: '{row['title']}' has two rows for '{row['language']}'")
             title["target"][row["language"]] = target
     return _checked({"schema": SCHEMA, "title": list(titles.values())}, name)
+
+
+@lru_cache(16)  # a title's film is asked for by each of its languages
+def _film_name(written: str) -> str:
+    name = file_name(written) if is_address(written) else re.split(r"[/\\]", written)[-1]
+    return name.rpartition(".")[0] or name
 
 
 def _stems(text: str, where: str) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import shutil
 import time
 from collections import Counter
@@ -21,7 +20,7 @@ from dubkit.batch.estimate import Estimate, estimate
 from dubkit.batch.graph import NUMBER, STEPS, Need, needs
 from dubkit.batch.ledger import SOURCE, Ledger, Task, batch_folder, open_ledger
 from dubkit.batch.remote import is_address
-from dubkit.batch.titles import Prepared, prepare, units
+from dubkit.batch.titles import Prepared, beside, prepare, units
 from dubkit.batch.work import do_job, needs_space
 from dubkit.engines import create
 from dubkit.errors import DubkitError
@@ -80,7 +79,7 @@ def plan_catalogue(path: Path) -> Estimate:
 def expected(catalogue: Catalogue, path: Path, ledger: Ledger) -> Estimate:
     """Time and disk of what is left of a planned catalogue."""
     base = path.resolve().parent
-    films = {t.title: base / os.path.expanduser(t.film) for t in catalogue.title if t.film and not is_address(t.film)}
+    films = {t.title: beside(base, t.film) for t in catalogue.title if t.film and not is_address(t.film)}
     return estimate(ledger, films.get)
 
 

@@ -38,15 +38,14 @@ def units(catalogue: Catalogue, path: Path) -> Iterator[Unit]:
     """What the ledger must hold: the source side and the dubs of every title, with digests of what the catalogue says and
     of size and date of the files that it names (addresses are not asked)."""
     base = f"{path.resolve().parent}{os.sep}"
-    shared = value_digest([catalogue.language, catalogue.settings, _preset_stamp(catalogue.preset, base)])
+    files = [_preset_stamp(catalogue.preset, base), *_setting_stamps(catalogue.settings, base)]
+    shared = value_digest([catalogue.language, catalogue.settings, *files])
     for title in catalogue.title:
         if title.project:
             yield from _units_of_project(title, Path(base))
             continue
         own = [shared, title.language, title.settings, _preset_stamp(title.preset, base), _stamp(title.film, base)]
-        source = value_digest(
-            [*own, *_setting_stamps(catalogue.settings, base), *_setting_stamps(title.settings, base)]
-        )
+        source = value_digest([*own, *_setting_stamps(title.settings, base)])
         yield Unit(title.title, SOURCE, title.priority, source)
         for language, target in title.target.items():
             said = f"{source}\n{target.output or catalogue.output}"
@@ -56,7 +55,7 @@ def units(catalogue: Catalogue, path: Path) -> Iterator[Unit]:
 
 
 def _units_of_project(title: Title, base: Path) -> Iterator[Unit]:
-    path = base / os.path.expanduser(title.project)
+    path = beside(base, title.project)
     try:
         file = load(path)
     except ProjectError as error:  # its first task fails with the same words, and the batch goes on
@@ -70,6 +69,11 @@ def _units_of_project(title: Title, base: Path) -> Iterator[Unit]:
     for language, target in targets.items():
         files = [_stamp(written, folder) for written in file.project.target[language].files().values()]
         yield Unit(title.title, language, title.priority, value_digest([said, target, files]))
+
+
+def beside(base: Path, written: str) -> Path:
+    """A path of a catalogue in ``base``: relative to it, or with ~ for the home folder."""
+    return base / os.path.expanduser(written)
 
 
 def _preset_stamp(preset: str | None, base: str) -> str | None:
@@ -99,7 +103,7 @@ def prepare(catalogue: Catalogue, title: Title, path: Path) -> Prepared:
     it differs from what is there. Raises ProjectError (a project file that cannot be used) or StorageError."""
     base, folder = path.resolve().parent, batch_folder(path)
     if title.project:
-        return Prepared(load(base / os.path.expanduser(title.project)))
+        return Prepared(load(beside(base, title.project)))
     downloads: dict[str, list[tuple[str, str]]] = {}
     uploads: dict[str, str] = {}
 
@@ -112,7 +116,7 @@ def prepare(catalogue: Catalogue, title: Title, path: Path) -> Prepared:
             local = str(local_path(written, folder / "sources"))
             downloads.setdefault(language, []).append((written, local))
             return local
-        return str((base / os.path.expanduser(written)).resolve())
+        return str(beside(base, written).resolve())
 
     settings = {
         section: {**catalogue.settings.get(section, {}), **title.settings.get(section, {})}
@@ -123,7 +127,7 @@ def prepare(catalogue: Catalogue, title: Title, path: Path) -> Prepared:
             settings[section][key] = here(settings[section][key], SOURCE)
     preset = catalogue.preset_of(title)
     if preset and layers.is_preset_file(preset):
-        preset = str((base / os.path.expanduser(preset)).resolve())
+        preset = str(beside(base, preset).resolve())
     film, targets = here(title.film, SOURCE), {}
     for language, target in title.target.items():
         output = catalogue.output_of(title, language)
@@ -131,7 +135,7 @@ def prepare(catalogue: Catalogue, title: Title, path: Path) -> Prepared:
             uploads[language] = output
             output = f"{folder.name}/films/{title.title}.{language}{_suffix(output)}"
         said = target.model_dump(exclude_defaults=True, exclude={"output"})
-        targets[language] = {**here(said, language), "output": str((base / os.path.expanduser(output)).resolve())}
+        targets[language] = {**here(said, language), "output": str(beside(base, output).resolve())}
     said = {"schema": SCHEMA, "name": title.title, "source": {"film": film, "language": title.language or catalogue.language},
             "target": targets, "settings": settings}  # fmt: skip
     said |= {"preset": preset} if preset else {}

@@ -60,11 +60,10 @@ def decode(data: bytes, name: str = "file") -> tuple[str, str]:
         candidates = ["utf-16-le" if data[1::2].count(0) > data[::2].count(0) else "utf-16-be"]
     for encoding in candidates:
         try:
-            return normalize(
-                "NFC", data.decode(encoding)
-            ), encoding  # macOS writes é as two signs, a name is then another
+            text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
+        return normalize("NFC", text), encoding  # macOS writes é as two signs, and a name is then another
     raise SpeechFileError(f"{name} is neither UTF-8, UTF-16 nor Windows-1252 text; save it as UTF-8")
 
 
